@@ -1,0 +1,9 @@
+//! The loader: fetches values from origins on its own tokio runtime. It knows fetches and answers, nothing of the server.
+//!
+//! In reading order: [`settings`] (what a user says), [`definition`] (checked), [`fetch`] (what crosses), [`runtime`]
+//! (the threads), and below it the parts a request passes through.
+
+pub mod definition;
+pub mod fetch;
+pub mod runtime;
+pub mod settings;
