@@ -217,6 +217,19 @@ impl<W> Flights<W> {
         self.table.find(db, name).map(|slot| self.table.at(slot).state)
     }
 
+    /// Whether anybody waits for the outcome of a key's flight: a waiter or an order.
+    pub fn is_wanted(&self, db: Db, name: &[u8]) -> bool {
+        self.table.find(db, name).is_some_and(|slot| {
+            let flight = self.table.at(slot);
+            !flight.waiters.is_empty() || !flight.orders.is_empty()
+        })
+    }
+
+    /// Whether a waiter waits for the outcome of a key's flight.
+    pub fn has_waiters(&self, db: Db, name: &[u8]) -> bool {
+        self.table.find(db, name).is_some_and(|slot| !self.table.at(slot).waiters.is_empty())
+    }
+
     /// Lets somebody wait for a key that is in flight, until `deadline` if there is one.
     pub fn wait(&mut self, db: Db, name: &[u8], waiter: W, deadline: Option<Instant>) -> Result<Ticket, Refused<W>> {
         let Some(slot) = self.table.find(db, name) else { return Err(Refused::NotInFlight(waiter)) };
