@@ -75,6 +75,8 @@
 //! Below them `keyed`, `chain`, `recent`, [`pace`] and `meter`. Beside the engine, for the main thread: [`flights`] (one
 //! fetch per key, and its lease) and [`absent`] (what the origin does not have).
 #![forbid(unsafe_code)]
+// What clippy.toml lists is forbidden here only: clocks, sleeping, and tables whose order differs from run to run.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod absent;
 mod chain;

@@ -69,7 +69,11 @@ impl Settled {
 
     /// The failure of this message, cut at a character's border.
     pub fn failed(message: &str) -> Self {
-        Settled::Failed { message: Arc::from(&message[..message.floor_char_boundary(Self::MESSAGE_MAX)]) }
+        let mut end = message.len().min(Self::MESSAGE_MAX);
+        while !message.is_char_boundary(end) {
+            end -= 1;
+        }
+        Settled::Failed { message: Arc::from(&message[..end]) }
     }
 }
 
