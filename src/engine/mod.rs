@@ -1,3 +1,5 @@
 //! skeleton
 pub mod key;
+pub mod pattern;
+pub mod routes;
 pub mod time;
