@@ -97,6 +97,8 @@ pub mod request;
 pub mod settings;
 pub mod settlement;
 pub mod stats;
+pub mod pattern;
+pub mod routes;
 pub mod time;
 pub mod views;
 

@@ -4,6 +4,9 @@
 //! (the threads), and below it the parts a request passes through.
 
 pub mod definition;
+pub mod endpoint;
 pub mod fetch;
+pub mod pointer;
 pub mod runtime;
 pub mod settings;
+pub mod template;
