@@ -40,6 +40,32 @@ pub enum Keys {
     All(Access),
 }
 
+impl Keys {
+    /// How many of a command's `arguments` (those after its name) are keys.
+    ///
+    /// Parsers and access checks use this one rule. For [`Keys::AllUntil`] the first argument is a key whatever it is
+    /// called; from the second on, the option word in any case ends the keys.
+    pub fn count(self, arguments: &[&[u8]]) -> usize {
+        match self {
+            Keys::None => 0,
+            Keys::First(_) => arguments.len().min(1),
+            Keys::All(_) => arguments.len(),
+            Keys::AllUntil(_, option) => {
+                let ends = |word: &&[u8]| word.eq_ignore_ascii_case(option.as_bytes());
+                arguments.iter().skip(1).position(ends).map_or(arguments.len(), |found| found + 1)
+            }
+        }
+    }
+
+    /// What the command does with its keys, if it names any.
+    pub fn access(self) -> Option<Access> {
+        match self {
+            Keys::None => None,
+            Keys::First(access) | Keys::AllUntil(access, _) | Keys::All(access) => Some(access),
+        }
+    }
+}
+
 /// What a command does with its keys, for `COMMAND GETKEYSANDFLAGS` and ACL key permissions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
@@ -66,6 +92,34 @@ pub struct Argument {
     pub multiple: bool,
 }
 
+impl Argument {
+    /// A required argument without an option word.
+    pub const fn new(name: &'static str, kind: ArgumentKind) -> Self {
+        Argument { name, kind, token: "", optional: false, multiple: false }
+    }
+
+    /// An option word that stands for itself.
+    pub const fn flag(name: &'static str, token: &'static str) -> Self {
+        Argument { name, kind: ArgumentKind::Token, token, optional: false, multiple: false }
+    }
+
+    /// An optional argument after an option word.
+    pub const fn option(name: &'static str, token: &'static str, kind: ArgumentKind) -> Self {
+        Argument { name, kind, token, optional: true, multiple: false }
+    }
+
+    /// The same argument, which may be left out.
+    pub const fn optional(self) -> Self {
+        Argument { optional: true, ..self }
+    }
+
+    /// The same argument, which may be repeated. An option word stands once before all of them; to repeat the word as
+    /// well, repeat a [`ArgumentKind::Block`] of word and value.
+    pub const fn repeated(self) -> Self {
+        Argument { multiple: true, ..self }
+    }
+}
+
 /// The kinds of arguments that the server knows.
 #[derive(Clone, Copy, Debug)]
 pub enum ArgumentKind {
@@ -85,4 +139,22 @@ pub enum ArgumentKind {
     OneOf(&'static [Argument]),
     /// These, together.
     Block(&'static [Argument]),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_option_word_ends_the_keys_but_may_be_the_first_key() {
+        let keys = Keys::AllUntil(Access::Read, "TIMEOUT");
+        assert_eq!(keys.count(&[b"a", b"b", b"timeout", b"5s"]), 2);
+        assert_eq!(keys.count(&[b"TIMEOUT", b"b"]), 2);
+        assert_eq!(keys.count(&[b"TIMEOUT", b"TimeOut", b"5s"]), 1);
+        assert_eq!(keys.count(&[b"a"]), 1);
+        assert_eq!(keys.count(&[]), 0);
+        assert_eq!(Keys::First(Access::Look).count(&[b"a", b"b"]), 1);
+        assert_eq!(Keys::All(Access::Look).count(&[b"a", b"b"]), 2);
+        assert_eq!(Keys::None.count(&[b"a"]), 0);
+    }
 }
