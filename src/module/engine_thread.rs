@@ -28,7 +28,7 @@ use crate::engine::key::Key;
 use crate::engine::orders::{Order, Step};
 use crate::engine::outcome::Role;
 use crate::engine::progress::Scope;
-use crate::engine::request::{JobId, JobSpec, LoaderId, LoaderRules, Request};
+use crate::engine::request::{JobId, JobSpec, LoaderId, LoaderRules, Priority, Reason, Request};
 use crate::engine::settings::Settings;
 use crate::engine::settlement::{OrderId, Settlement};
 use crate::engine::stats::Stats;
@@ -56,6 +56,8 @@ pub enum Message {
     Open(JobId, JobSpec),
     /// Keys for a job.
     Enqueue(JobId, Vec<Request>),
+    /// One key that a client missed where it could not wait.
+    Want(Request),
     /// No more keys come for a job.
     Seal(JobId, Option<Sealed>),
     /// What became of keys.
@@ -319,6 +321,10 @@ impl Desk {
                     *accepted += taken.accepted as u64;
                     *rejected += taken.rejected as u64;
                 }
+            }
+            Message::Want(request) => {
+                // A full queue means that the key stays cold, as it was; the engine counts it.
+                self.engine.want(now, request, Priority::MAX, Reason::Request);
             }
             Message::Seal(job, sealed) => {
                 let counted = self.open.remove(&job);

@@ -13,7 +13,7 @@ use crate::engine::time::Instant;
 use std::time::Duration;
 
 /// How long to wait when the server may not write for a moment.
-const HALT: Duration = Duration::from_millis(10);
+pub const HALT: Duration = Duration::from_millis(10);
 
 /// Whether a kind of work has more to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -272,6 +272,15 @@ impl ServerString {
         ServerString { raw: NonNull::new(raw).expect("the server aborts rather than return a null string") }
     }
 
+    /// Takes over a string.
+    ///
+    /// # Safety
+    /// 1. `raw` is a live string of the server's, not under automatic memory.
+    /// 2. Nobody else frees it.
+    pub unsafe fn own(raw: NonNull<raw::RedisModuleString>) -> Self {
+        ServerString { raw }
+    }
+
     /// The server's pointer.
     pub fn raw(&self) -> *mut raw::RedisModuleString {
         self.raw.as_ptr()

@@ -1,12 +1,13 @@
 //! Safe wrappers of the server's module API: what they open they own and close on drop.
 //!
 //! In reading order: [`Context`] (what a callback is given), [`call`] (running the server's own commands), [`blocked`]
-//! (clients that wait), [`wake`] (reaching the main thread from others), [`symbols`] (what this server offers).
+//! (clients that wait), [`client`] (who calls), [`wake`] (reaching the main thread from others), [`symbols`] (what this server offers).
 //!
 //! Every type here but [`blocked::BlockedClient`] and [`wake`] belongs to the main thread and to one callback.
 
 pub mod blocked;
 pub mod call;
+pub mod client;
 pub mod context;
 pub mod log;
 pub mod symbols;
