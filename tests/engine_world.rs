@@ -148,6 +148,20 @@ fn a_hanging_loader_delays_no_other() {
 }
 
 #[test]
+fn loaders_take_turns() {
+    let mut world = world(4, 1);
+    world.loader(rules(B, 4, 1), Origin::new(ms(10)));
+    world.engine.pause();
+    let (first, second) = (world.open(1000), world.open(1));
+    world.fill(first, A, 0..50, Plan::MISSING);
+    world.fill(second, B, 100..150, Plan::MISSING);
+    world.engine.resume();
+    world.run(ms(1));
+    let turns: Vec<LoaderId> = world.departures.iter().map(|departure| departure.1).collect();
+    assert_eq!(turns, [A, B].repeat(12), "whatever the priority of their keys");
+}
+
+#[test]
 fn a_rate_is_not_exceeded_in_hours() {
     let mut world = World::new(Settings::default());
     let limited = LoaderRules { rate: Rate::per_second(5.0), ..rules(A, 32, 1) };

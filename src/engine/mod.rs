@@ -4,7 +4,7 @@
 //!
 //! The engine does nothing by itself. Its owner feeds it inputs, each with the time at which it happened, and then asks
 //! what to do. Decisions come back as data; the owner acts. The same inputs with the same
-//! [`Settings::seed`](settings::Settings::seed) give the same outputs, in a server, in a test and in a replay.
+//! [`Settings::seed`] give the same outputs, in a server, in a test and in a replay.
 //!
 //! **Five inputs**, none of which does any work outside the engine:
 //!
@@ -39,7 +39,7 @@
 //!   little more than the concurrency on its way, so that keys wait here, where their order can still be changed.
 //!
 //! **What the engine promises**: a key is queued or ordered once, whoever wants it; every job ends if its owner seals it and settles its
-//! orders; loaders take turns, so that a slow one delays no other; every structure is bounded by [`Settings`](settings::Settings).
+//! orders; loaders take turns, so that a slow one delays no other; every structure is bounded by [`Settings`].
 //!
 //! ```
 //! use redis_warm::engine::Engine;

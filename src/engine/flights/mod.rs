@@ -151,8 +151,10 @@ pub enum Expired<W> {
     },
 }
 
-/// A flight that is over. Its waiters are drawn with [`Flights::next_waiter`] until there is none.
+/// A flight that is over. Its waiters are drawn with [`Flights::next_waiter`] until there is none; until then they count
+/// against the table's bound.
 #[derive(Debug)]
+#[must_use]
 pub struct Landed<W> {
     /// The key.
     pub key: Key,

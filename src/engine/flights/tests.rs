@@ -112,6 +112,10 @@ fn an_abandoned_flight_is_void_only_if_nobody_else_wants_it() {
     flights.join_order(DB, b"k", order(4));
     assert_eq!(flights.abandon(DB, b"k", order(4)), Abandoned::Void);
     assert_eq!(flights.state(DB, b"k").unwrap().voided, Some(Void::Abandoned));
+    let lease = Owner::Client { expires: at(9) };
+    started(flights.begin(Key::new(DB, b"leased"), lease));
+    flights.join_order(DB, b"leased", order(5));
+    assert_eq!(flights.abandon(DB, b"leased", order(5)), Abandoned::StillWanted, "its client wants it");
 }
 
 #[test]
