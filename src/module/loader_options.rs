@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::args::{Args, Parsed, argument, shown};
 use super::commands::spec::{Argument, ArgumentKind};
+use super::reply::Refusal;
 use super::warmfile::Word;
 use crate::loader::settings::{BatchFormat, Compression, Freshness, Kind, Secret, Settings};
 
@@ -42,31 +43,31 @@ const DAY: Duration = Duration::from_secs(86_400);
 const TTL: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(365 * 86_400);
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(600);
 
-const HEADER: [Argument; 1] = [Argument { token: "HEADER", ..Argument::new("name: value", ArgumentKind::String) }];
+const HEADER: [Argument; 1] = [Argument { token: "HEADER", ..Argument::new("name:value", ArgumentKind::String) }];
 
 /// The arguments of `WARM.LOADER SET`: the one list of its options.
 pub const ARGUMENTS: [Argument; 21] = [
     Argument::new("name", ArgumentKind::String),
     Argument { token: "MATCH", ..Argument::new("pattern", ArgumentKind::Pattern) },
     Argument { token: "URL", ..Argument::new("template", ArgumentKind::String) },
-    Argument::option("ttl", "TTL", ArgumentKind::String),
+    Argument::option("duration", "TTL", ArgumentKind::String),
     Argument::option("freshness", "FRESHNESS", ArgumentKind::OneOf(&FRESHNESS_WORDS)),
     Argument::option("percent", "JITTER", ArgumentKind::Integer),
-    Argument::option("negative", "NEGATIVE", ArgumentKind::String),
-    Argument::option("timeout", "TIMEOUT", ArgumentKind::String),
-    Argument::option("retries", "RETRIES", ArgumentKind::Integer),
-    Argument::option("concurrency", "CONCURRENCY", ArgumentKind::Integer),
-    Argument::option("rate", "RATE", ArgumentKind::Double),
-    Argument::option("batch", "BATCH", ArgumentKind::Integer),
-    Argument::option("batchurl", "BATCHURL", ArgumentKind::String),
+    Argument::option("duration", "NEGATIVE", ArgumentKind::String),
+    Argument::option("duration", "TIMEOUT", ArgumentKind::String),
+    Argument::option("count", "RETRIES", ArgumentKind::Integer),
+    Argument::option("count", "CONCURRENCY", ArgumentKind::Integer),
+    Argument::option("per-second", "RATE", ArgumentKind::Double),
+    Argument::option("count", "BATCH", ArgumentKind::Integer),
+    Argument::option("template", "BATCHURL", ArgumentKind::String),
     Argument::option("batchformat", "BATCHFORMAT", ArgumentKind::OneOf(&BATCHFORMAT_WORDS)),
-    Argument::option("batchid", "BATCHID", ArgumentKind::String),
-    Argument::option("body", "BODY", ArgumentKind::String),
+    Argument::option("pointer", "BATCHID", ArgumentKind::String),
+    Argument::option("pointer", "BODY", ArgumentKind::String),
     Argument::option("type", "TYPE", ArgumentKind::OneOf(&TYPE_WORDS)),
     Argument::option("compress", "COMPRESS", ArgumentKind::OneOf(&COMPRESS_WORDS)),
-    Argument::option("maxbytes", "MAXBYTES", ArgumentKind::String),
+    Argument::option("size", "MAXBYTES", ArgumentKind::String),
     Argument::new("header", ArgumentKind::Block(&HEADER)).optional().repeated(),
-    Argument::option("cost", "COST", ArgumentKind::Double),
+    Argument::option("price", "COST", ArgumentKind::Double),
 ];
 
 const FRESHNESS_WORDS: [Argument; 2] = [Argument::flag("fixed", "fixed"), Argument::flag("origin", "origin")];
@@ -286,7 +287,7 @@ impl<'a> Words<'a> {
     }
 }
 
-fn from_environment(what: &str) -> super::reply::Refusal {
+fn from_environment(what: &str) -> Refusal {
     argument(format!("{what}: the value from the environment is not allowed here"))
 }
 
