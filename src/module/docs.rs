@@ -49,7 +49,11 @@ The first word of an error is its code.
 ### Access
 
 Where the server has ACL categories for modules (Redis 7.4, Valkey 8 and later), all commands are in `@warm`; what else
-they are in stands at each. On older servers name the commands: `+warm.get`, `+warm.loader|list`.
+they are in stands at each. On older servers module commands are in no category: name them (`+warm.get`,
+`-warm.loader|set`), and mind that rules such as `-@admin` do not reach them.
+
+From Redis 7.2 and Valkey 7.2 on, `MODULE UNLOAD warm` is refused while a user's rules name a command of the module or
+`@warm`.
 ";
 
 const CONF_HEAD: &str = "\
@@ -94,6 +98,11 @@ pub fn redis_conf_example() -> String {
         line(&mut page, format_args!("# warm.{} {}", directive.name, directive.kind.default_written()));
     }
     page
+}
+
+/// Two lines for each command of `table` or of one container: its syntax, and what it does.
+pub fn help(table: &[Entry]) -> Vec<String> {
+    leaves(table).flat_map(|(title, spec)| [syntax(&title, spec.arguments), format!("    {}.", spec.summary)]).collect()
 }
 
 /// A command's syntax line, for example `WARM.GET key [TIMEOUT duration]`.
@@ -287,6 +296,13 @@ mod tests {
         assert!(page.contains("- **ACL**: `@warm` `@admin` `@dangerous`\n"), "{page}");
         assert!(page.contains("- **Keys**: the first argument; read\n"), "{page}");
         assert!(!page.contains("\n## WARM.LOADER\n"), "{page}");
+    }
+
+    #[test]
+    fn help_has_two_lines_a_command() {
+        let lines = ["WARM.GET key [TIMEOUT duration]", "    Does it.", "WARM.LOADER SET", "    Does it."];
+        assert_eq!(help(&COMMANDS), lines);
+        assert_eq!(help(&COMMANDS[1..]), lines[2..]);
     }
 
     #[test]

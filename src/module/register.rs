@@ -1,18 +1,14 @@
 //! Tells the server of our commands: their callbacks, flags, key positions, ACL categories, and what `COMMAND DOCS` says.
 //!
 //! Everything comes from one table of [`Entry`]. The server copies all that it is told, so nothing stays allocated here.
-//! ACL categories exist from Redis 7.4 and Valkey 8 on; on older servers ACL rules name the commands themselves.
 
 use std::ffi::CString;
-use std::io;
 use std::os::raw::{c_char, c_int};
 use std::ptr::{self, NonNull};
 
 use super::api::{Context, api, raw};
+use super::categories::Categories;
 use super::commands::spec::{Access, Argument, ArgumentKind, Keys, Spec};
-
-/// The ACL category of all our commands.
-const CATEGORY: &str = "warm";
 
 /// Which layout of the structures below we speak. The sizes let newer servers read older modules.
 static LAYOUT: raw::RedisModuleCommandInfoVersion = raw::RedisModuleCommandInfoVersion {
@@ -37,7 +33,7 @@ pub struct Entry {
 ///
 /// An error says which command the server refused, and why; loading should then fail.
 pub fn register(ctx: &Context<'_>, table: &[Entry]) -> Result<(), String> {
-    let acl = Acl::new(ctx)?;
+    let categories = Categories::new(ctx)?;
     for entry in table {
         let name = text(&entry.spec.name.to_ascii_lowercase())?;
         let flags = flags(&entry.spec)?;
@@ -47,9 +43,9 @@ pub fn register(ctx: &Context<'_>, table: &[Entry]) -> Result<(), String> {
         accepted(created, entry.spec.name, "the name is taken or a flag is unknown")?;
         let command = Registered::find(ctx, &name)?;
         command.describe(&entry.spec, Level::Command)?;
-        command.categorise(&acl, &entry.spec)?;
+        command.categorise(&categories, &entry.spec)?;
         for child in entry.children {
-            command.adopt(ctx, &acl, &entry.spec, child)?;
+            command.adopt(ctx, &categories, &entry.spec, child)?;
         }
     }
     Ok(())
@@ -94,7 +90,7 @@ impl Registered {
         Ok(Registered { raw })
     }
 
-    fn adopt(&self, ctx: &Context<'_>, acl: &Acl, parent: &Spec, child: &Entry) -> Result<(), String> {
+    fn adopt(&self, ctx: &Context<'_>, categories: &Categories, parent: &Spec, child: &Entry) -> Result<(), String> {
         if matches!(child.spec.keys, Keys::AllUntil(..)) {
             return Err(format!("subcommand {} {}: keys up to an option word", parent.name, child.spec.name));
         }
@@ -107,7 +103,7 @@ impl Registered {
         let full = text(&format!("{}|{}", parent.name, child.spec.name).to_ascii_lowercase())?;
         let command = Registered::find(ctx, &full)?;
         command.describe(&child.spec, Level::Subcommand)?;
-        command.categorise(acl, &child.spec)
+        command.categorise(categories, &child.spec)
     }
 
     fn describe(&self, spec: &Spec, level: Level) -> Result<(), String> {
@@ -131,36 +127,11 @@ impl Registered {
         accepted(set, spec.name, "its description is not understood")
     }
 
-    fn categorise(&self, acl: &Acl, spec: &Spec) -> Result<(), String> {
-        let Some(set) = acl.set else { return Ok(()) };
-        let categories = text(format!("{CATEGORY} {}", spec.categories).trim_end())?;
-        // SAFETY: a live command and a C string, which the server only reads.
-        let set = unsafe { set(self.raw.as_ptr(), categories.as_ptr()) };
-        accepted(set, spec.name, "an ACL category is unknown")
-    }
-}
-
-/// The server's ACL categories for modules, where it has them.
-struct Acl {
-    set: Option<unsafe extern "C" fn(*mut raw::RedisModuleCommand, *const c_char) -> c_int>,
-}
-
-impl Acl {
-    fn new(ctx: &Context<'_>) -> Result<Acl, String> {
-        // SAFETY: written once in OnLoad, only read later.
-        let add = unsafe { raw::RedisModule_AddACLCategory };
-        // SAFETY: as above.
-        let set = unsafe { raw::RedisModule_SetCommandACLCategories };
-        let Some(add) = add else { return Ok(Acl { set: None }) };
-        let name = text(CATEGORY)?;
-        // SAFETY: a valid context of a module that is being loaded, and a C string, which the server copies.
-        if (unsafe { add(ctx.raw(), name.as_ptr()) }) != raw::REDISMODULE_OK as c_int {
-            let reason = io::Error::last_os_error();
-            if reason.raw_os_error() != Some(libc::EBUSY) {
-                return Err(format!("the server refused the ACL category @{CATEGORY}: {reason}"));
-            }
+    fn categorise(&self, categories: &Categories, spec: &Spec) -> Result<(), String> {
+        if categories.assign(self.raw, spec.categories) {
+            return Ok(());
         }
-        Ok(Acl { set })
+        Err(format!("the server refused command {}: an ACL category is unknown", spec.name))
     }
 }
 

@@ -4,36 +4,19 @@
 //! Only the warm file resolves `${NAME}`: a client must not be able to read the server's environment by sending it to an
 //! origin of its own. Errors show words in their masked form, and of headers only the name.
 
+mod values;
+
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
-
-use super::args::{Args, Parsed, argument, shown};
+use super::args::{Parsed, argument, shown};
 use super::commands::spec::{Argument, ArgumentKind};
 use super::warmfile::Word;
-use crate::loader::settings::{BatchFormat, Compression, Freshness, Kind, Secret, Settings};
-
-/// The longest pattern, template, pointer or header, in bytes.
-const LONGEST: usize = 8192;
+use crate::loader::settings::{BatchFormat, Compression, Freshness, Kind, Settings};
+use values::Words;
 
 /// The most headers.
 const MOST_HEADERS: usize = 64;
-
-/// Headers that the HTTP client or the loader sets itself.
-const RESERVED: [&str; 11] = [
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "if-modified-since",
-    "if-none-match",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// Options of the contract that come with later versions.
 const LATER: [&str; 4] = ["REFRESH", "RELATED", "FEATURES", "QUERY"];
@@ -42,31 +25,31 @@ const DAY: Duration = Duration::from_secs(86_400);
 const TTL: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(365 * 86_400);
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(600);
 
-const HEADER: [Argument; 1] = [Argument { token: "HEADER", ..Argument::new("name: value", ArgumentKind::String) }];
+const HEADER: [Argument; 1] = [Argument { token: "HEADER", ..Argument::new("name:value", ArgumentKind::String) }];
 
 /// The arguments of `WARM.LOADER SET`: the one list of its options.
 pub const ARGUMENTS: [Argument; 21] = [
     Argument::new("name", ArgumentKind::String),
     Argument { token: "MATCH", ..Argument::new("pattern", ArgumentKind::Pattern) },
     Argument { token: "URL", ..Argument::new("template", ArgumentKind::String) },
-    Argument::option("ttl", "TTL", ArgumentKind::String),
+    Argument::option("duration", "TTL", ArgumentKind::String),
     Argument::option("freshness", "FRESHNESS", ArgumentKind::OneOf(&FRESHNESS_WORDS)),
     Argument::option("percent", "JITTER", ArgumentKind::Integer),
-    Argument::option("negative", "NEGATIVE", ArgumentKind::String),
-    Argument::option("timeout", "TIMEOUT", ArgumentKind::String),
-    Argument::option("retries", "RETRIES", ArgumentKind::Integer),
-    Argument::option("concurrency", "CONCURRENCY", ArgumentKind::Integer),
-    Argument::option("rate", "RATE", ArgumentKind::Double),
-    Argument::option("batch", "BATCH", ArgumentKind::Integer),
-    Argument::option("batchurl", "BATCHURL", ArgumentKind::String),
+    Argument::option("duration", "NEGATIVE", ArgumentKind::String),
+    Argument::option("duration", "TIMEOUT", ArgumentKind::String),
+    Argument::option("count", "RETRIES", ArgumentKind::Integer),
+    Argument::option("count", "CONCURRENCY", ArgumentKind::Integer),
+    Argument::option("per-second", "RATE", ArgumentKind::Double),
+    Argument::option("count", "BATCH", ArgumentKind::Integer),
+    Argument::option("template", "BATCHURL", ArgumentKind::String),
     Argument::option("batchformat", "BATCHFORMAT", ArgumentKind::OneOf(&BATCHFORMAT_WORDS)),
-    Argument::option("batchid", "BATCHID", ArgumentKind::String),
-    Argument::option("body", "BODY", ArgumentKind::String),
+    Argument::option("pointer", "BATCHID", ArgumentKind::String),
+    Argument::option("pointer", "BODY", ArgumentKind::String),
     Argument::option("type", "TYPE", ArgumentKind::OneOf(&TYPE_WORDS)),
     Argument::option("compress", "COMPRESS", ArgumentKind::OneOf(&COMPRESS_WORDS)),
-    Argument::option("maxbytes", "MAXBYTES", ArgumentKind::String),
+    Argument::option("size", "MAXBYTES", ArgumentKind::String),
     Argument::new("header", ArgumentKind::Block(&HEADER)).optional().repeated(),
-    Argument::option("cost", "COST", ArgumentKind::Double),
+    Argument::option("price", "COST", ArgumentKind::Double),
 ];
 
 const FRESHNESS_WORDS: [Argument; 2] = [Argument::flag("fixed", "fixed"), Argument::flag("origin", "origin")];
@@ -194,118 +177,12 @@ fn apply(settings: &mut Settings, option: &'static str, words: &mut Words<'_>) -
     Ok(())
 }
 
-/// The words that are left.
-struct Words<'a> {
-    rest: &'a [Word],
-}
-
-impl<'a> Words<'a> {
-    /// The next word, within bounds.
-    fn next(&mut self, what: &str) -> Parsed<&'a Word> {
-        let (word, rest) = self.rest.split_first().ok_or_else(|| argument(format!("{what} is missing its value")))?;
-        if word.used.len() > LONGEST {
-            return Err(argument(format!("{what} has {} bytes, at most {LONGEST} are allowed", word.used.len())));
-        }
-        self.rest = rest;
-        Ok(word)
-    }
-
-    /// The next word, read by `read`. An error is worded from the masked form.
-    fn value<T>(&mut self, what: &str, read: impl Fn(&mut Args<'_>) -> Parsed<T>) -> Parsed<T> {
-        let word = self.next(what)?;
-        let result = read(&mut Args::new(&[&word.used]));
-        if result.is_ok() || !word.is_masked() {
-            return result;
-        }
-        read(&mut Args::new(&[&word.shown])).and(Err(from_environment(what)))
-    }
-
-    fn number<T: TryFrom<u64>>(&mut self, what: &str, range: RangeInclusive<u64>) -> Parsed<T> {
-        let number = self.value(what, |args| args.number(what, range.clone()))?;
-        T::try_from(number).map_err(|_| argument(format!("{what} '{number}' is too large")))
-    }
-
-    fn bytes(&mut self, what: &str) -> Parsed<Vec<u8>> {
-        let word = self.next(what)?;
-        if word.used.is_empty() {
-            return Err(argument(format!("{what} '' must not be empty")));
-        }
-        // A pattern is shown in replies and in the log; a secret has no place in it.
-        if word.is_masked() { Err(from_environment(what)) } else { Ok(word.used.clone()) }
-    }
-
-    fn template(&mut self, what: &str) -> Parsed<Secret> {
-        let word = self.next(what)?;
-        let good = |text: &&str| !text.is_empty() && !text.chars().any(|c| c.is_control() || c.is_whitespace());
-        let used = std::str::from_utf8(&word.used).ok().filter(good).ok_or_else(|| {
-            argument(format!(
-                "{what} '{}' must be UTF-8 without blanks and control characters",
-                shown(&without_password(&word.shown))
-            ))
-        })?;
-        Ok(Secret::masked(used.to_owned(), String::from_utf8_lossy(&word.shown).into_owned()))
-    }
-
-    /// A JSON pointer (RFC 6901): empty, or parts that each begin with `/`, with `~0` for `~` and `~1` for `/`.
-    fn pointer(&mut self, what: &str) -> Parsed<String> {
-        let word = self.next(what)?;
-        let escaped = |text: &&str| text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
-        let rooted = |text: &&str| text.is_empty() || text.starts_with('/');
-        match std::str::from_utf8(&word.used).ok().filter(rooted).filter(escaped) {
-            Some(text) => Ok(text.to_owned()),
-            None => Err(argument(format!(
-                "{what} '{}' must be a JSON pointer such as /data/0/body (~0 stands for ~, ~1 for /)",
-                shown(&word.shown)
-            ))),
-        }
-    }
-
-    fn header(&mut self) -> Parsed<(String, String)> {
-        let word = self.next("HEADER")?;
-        let unwritten = || argument("HEADER must be written \"Name: value\"".to_owned());
-        let colon = word.used.iter().position(|byte| *byte == b':').ok_or_else(unwritten)?;
-        let (name, value) = (&word.used[..colon], word.used[colon + 1..].trim_ascii());
-        // A name that came from the environment must not be shown, and one that is wrong may be a misplaced secret.
-        let name = HeaderName::from_bytes(name).map_err(|_| unwritten())?;
-        if !word.shown.to_ascii_lowercase().starts_with(name.as_str().as_bytes()) {
-            return Err(argument("HEADER: only the value may come from the environment".to_owned()));
-        }
-        if RESERVED.contains(&name.as_str()) {
-            return Err(argument(format!("HEADER '{name}' is set by the loader itself")));
-        }
-        let text = std::str::from_utf8(value).ok().filter(|text| HeaderValue::from_str(text).is_ok());
-        let Some(text) = text else {
-            return Err(argument(format!("HEADER '{name}': the value must be UTF-8 without control characters")));
-        };
-        if !word.is_masked() && text.contains("${") {
-            return Err(argument(format!(
-                "HEADER '{name}': ${{NAME}} is taken from the environment only in the warm file, outside single quotes"
-            )));
-        }
-        Ok((name.as_str().to_owned(), text.to_owned()))
-    }
-}
-
-fn from_environment(what: &str) -> super::reply::Refusal {
-    argument(format!("{what}: the value from the environment is not allowed here"))
-}
-
-/// A URL without what stands between its scheme and its `@`.
-fn without_password(url: &[u8]) -> Vec<u8> {
-    match url.iter().rposition(|byte| *byte == b'@') {
-        Some(at) => {
-            let start = url.windows(3).position(|part| part == b"://").map_or(0, |found| (found + 3).min(at));
-            [&url[..start], b"***", &url[at..]].concat()
-        }
-        None => url.to_vec(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::loader::settings::Secret;
 
     fn parse(line: &str) -> Parsed<Settings> {
         let words: Vec<Word> = line.split(' ').map(|word| Word::plain(word.as_bytes())).collect();
@@ -376,6 +253,7 @@ mod tests {
             ("hunter2", "ERR HEADER must be written \"Name: value\""),
             ("b@d:hunter2", "ERR HEADER must be written \"Name: value\""),
             ("X-Key:hunter2\x01", "ERR HEADER 'x-key': the value must be UTF-8 without control characters"),
+            ("X-Key: hunter2", "ERR HEADER 'x-key' has no value; write \"x-key: value\" in quotes"),
             ("Content-Length:hunter2", "ERR HEADER 'content-length' is set by the loader itself"),
             (
                 "X-Key:${HOME}",
