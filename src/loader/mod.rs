@@ -13,6 +13,8 @@ pub mod endpoint;
 pub mod fetch;
 pub mod freshness;
 pub mod gauges;
+pub mod lane;
+pub mod pace;
 pub mod pointer;
 pub mod retry;
 pub mod runtime;
