@@ -341,10 +341,10 @@ fn headers(list: &[(String, String)]) -> Result<HeaderMap, DefinitionError> {
         if OWN_HEADERS.contains(&parsed.as_str()) {
             return Err(wrong(format!("`{parsed}` is set by the loader itself")));
         }
-        let mut value = HeaderValue::from_str(value)
-            .ok()
-            .filter(|value| value.len() <= MAX_HEADER_BYTES)
-            .ok_or_else(|| wrong(format!("the value of `{parsed}` holds control bytes or is over {MAX_HEADER_BYTES} bytes")))?;
+        let mut value =
+            HeaderValue::from_str(value).ok().filter(|value| value.len() <= MAX_HEADER_BYTES).ok_or_else(|| {
+                wrong(format!("the value of `{parsed}` holds control bytes or is over {MAX_HEADER_BYTES} bytes"))
+            })?;
         value.set_sensitive(true);
         map.append(parsed, value);
     }

@@ -60,7 +60,9 @@ impl Endpoint {
             None => (None, authority),
         };
         let authority: Authority = host.parse().map_err(|_| EndpointError::Host)?;
-        if authority.host().is_empty() || (authority.as_str().len() > authority.host().len() && authority.port_u16().is_none()) {
+        if authority.host().is_empty()
+            || (authority.as_str().len() > authority.host().len() && authority.port_u16().is_none())
+        {
             return Err(EndpointError::Host);
         }
         let slash = if path.starts_with('/') || path.starts_with("{/") { "" } else { "/" };
@@ -143,7 +145,11 @@ pub enum EndpointError {
 
 /// `text` if it can be seen in the URL's shown form too.
 fn known(text: &str, url: &Secret) -> String {
-    if url.shown().to_ascii_lowercase().contains(&text.to_ascii_lowercase()) { text.to_owned() } else { "***".to_owned() }
+    if url.shown().to_ascii_lowercase().contains(&text.to_ascii_lowercase()) {
+        text.to_owned()
+    } else {
+        "***".to_owned()
+    }
 }
 
 fn hide(error: TemplateError, url: &Secret) -> EndpointError {
