@@ -229,9 +229,8 @@ impl Server {
     pub(crate) fn load_content_from(&self, origin: &Origin, options: &str) -> Client {
         let mut client = self.client();
         let url = origin.url();
-        client.ok(&format!(
-            "WARM.LOADER SET content MATCH content:{{id}} URL {url}/content/{{id}} RETRIES 0 {options}"
-        ));
+        client
+            .ok(&format!("WARM.LOADER SET content MATCH content:{{id}} URL {url}/content/{{id}} RETRIES 0 {options}"));
         client
     }
 
