@@ -61,8 +61,12 @@ pub(crate) struct Setup {
     environment: Vec<(String, String)>,
 }
 
+#[derive(Clone, Copy)]
 enum Module {
-    Loaded,
+    /// With `warm.enable-loader-commands yes`.
+    Permissive,
+    /// Without it.
+    Strict,
     Absent,
 }
 
@@ -94,6 +98,12 @@ impl Setup {
     /// A server that never heard of the module.
     pub(crate) fn plain(mut self) -> Self {
         self.module = Module::Absent;
+        self
+    }
+
+    /// Does not enable the commands that change loaders.
+    pub(crate) fn without_permission(mut self) -> Self {
+        self.module = Module::Strict;
         self
     }
 
@@ -146,11 +156,11 @@ impl Setup {
             "enable-module-command yes".to_owned(),
             "repl-diskless-sync-delay 0".to_owned(),
         ];
-        if let Module::Loaded = self.module {
+        if matches!(self.module, Module::Permissive | Module::Strict) {
             lines.push(format!("loadmodule {}", module_file().display()));
-            if !self.lines.iter().any(|line| line.starts_with("warm.enable-loader-commands")) {
-                lines.push("warm.enable-loader-commands yes".to_owned());
-            }
+        }
+        if let Module::Permissive = self.module {
+            lines.push("warm.enable-loader-commands yes".to_owned());
         }
         lines.extend(self.lines.iter().map(|line| line.replace("{dir}", &dir)));
         lines.join("\n") + "\n"
@@ -184,7 +194,7 @@ impl Server {
     pub(crate) fn setup(edition: Edition) -> Setup {
         Setup {
             edition,
-            module: Module::Loaded,
+            module: Module::Permissive,
             network: Network::UnixSocket,
             lines: Vec::new(),
             files: Vec::new(),
@@ -205,6 +215,12 @@ impl Server {
             Ok(client) => client,
             Err(error) => unreachable!("no connection ({error}); the server's log:\n{}", self.log()),
         }
+    }
+
+    /// A new connection through the port; it speaks RESP3.
+    #[track_caller]
+    pub(crate) fn tcp_client(&self) -> Client {
+        Client::tcp(self.port()).expect("the server listens on its port").resp3()
     }
 
     /// The port, if it was started [`with_port`](Setup::with_port).
@@ -279,12 +295,25 @@ impl Server {
 
     /// Kills the server and starts it again in the same folder with the same configuration.
     #[track_caller]
-    pub(crate) fn restart(mut self) -> Self {
-        self.finish();
+    pub(crate) fn restart(self) -> Self {
+        let module = self.setup.module;
+        self.start_again(module)
+    }
+
+    /// Kills the server and starts one in the same folder that never heard of the module.
+    #[track_caller]
+    pub(crate) fn restart_plain(self) -> Self {
+        self.start_again(Module::Absent)
+    }
+
+    #[track_caller]
+    fn start_again(mut self, module: Module) -> Self {
+        let wrong = self.finish();
+        assert!(wrong.is_none(), "{wrong:?}; its log:\n{}", self.log());
         self.end = End::ByTest;
         let setup = Setup {
             edition: self.setup.edition,
-            module: std::mem::replace(&mut self.setup.module, Module::Absent),
+            module,
             network: self.setup.network,
             lines: std::mem::take(&mut self.setup.lines),
             files: Vec::new(),
