@@ -13,17 +13,11 @@ on_each_server!(
     force_loads_what_is_there,
     noreplace_never_replaces,
     ttl_of_the_load_goes_before_the_loaders,
-    higher_priority_goes_first,
-    one_key_in_two_jobs_is_fetched_once,
-    a_queued_key_is_raised_to_a_higher_priority,
     failures_are_counted_and_told,
     a_job_is_cancelled,
     a_wait_runs_out,
     jobs_are_listed,
-    progress_of_a_key,
-    pause_and_resume,
     the_load_stays_in_the_callers_database,
-    never_more_at_once_than_the_loader_allows,
     bad_arguments_change_nothing,
 );
 
@@ -140,72 +134,6 @@ fn ttl_of_the_load_goes_before_the_loaders(edition: Edition) {
     assert!((80_000..=100_000).contains(&ttl), "{ttl}");
 }
 
-fn higher_priority_goes_first(edition: Edition) {
-    let server = Server::start(edition);
-    let origin = Origin::start();
-    let gate = Gate::closed();
-    origin.on("/content/first", Answer::ok("x").behind(&gate));
-    let mut client = server.load_content_from(&origin, "CONCURRENCY 1");
-    client.run("WARM.LOAD KEYS content:first").fine();
-    gate.wait_for(1);
-    let low = client.run("WARM.LOAD PRIORITY 10 TAG night KEYS content:low").fine();
-    client.run("WARM.LOAD KEYS content:middle").fine();
-    client.run("WARM.LOAD PRIORITY 1000 KEYS content:high").fine();
-
-    wait_until("all are queued", || client.run("WARM.QUEUE").fine().items().len() == 3);
-    let queue = client.run("WARM.QUEUE COUNT 2").items();
-    assert_eq!(queue.len(), 2);
-    assert_eq!(queue[0].fields(), ["key", "priority", "reason", "due_at", "deadline"]);
-    assert_eq!(
-        (queue[0].field("key").text(), queue[1].field("key").text()),
-        ("content:high".into(), "content:middle".into())
-    );
-    assert_eq!((queue[0].field("priority").number(), queue[1].field("priority").number()), (1000.0, 100.0));
-    assert_eq!(queue[0].field("reason"), "request");
-    gate.open();
-    finished(&mut client, &low);
-    let paths: Vec<String> = origin.history().into_iter().map(|request| request.path).collect();
-    assert_eq!(paths, ["/content/first", "/content/high", "/content/middle", "/content/low"]);
-}
-
-fn one_key_in_two_jobs_is_fetched_once(edition: Edition) {
-    let server = Server::start(edition);
-    let origin = Origin::start();
-    let gate = Gate::closed();
-    origin.on("/content/1", Answer::ok("shared").behind(&gate));
-    let mut client = server.load_content_from(&origin, "CONCURRENCY 1");
-    let first = client.run("WARM.LOAD KEYS content:1 content:2").fine();
-    gate.wait_for(1);
-    let second = client.run("WARM.LOAD KEYS content:1 content:2 content:2").fine();
-    assert_ne!(first.field("job"), second.field("job"));
-    let mut waiting = server.client();
-    waiting.send("WARM.GET content:1");
-    server.wait_for_blocked(1);
-    gate.open();
-    finished(&mut client, &first);
-    finished(&mut client, &second);
-    assert_eq!(waiting.receive(), "shared");
-    assert_eq!((origin.requests("/content/1"), origin.requests("/content/2")), (1, 1));
-}
-
-fn a_queued_key_is_raised_to_a_higher_priority(edition: Edition) {
-    let server = Server::start(edition);
-    let origin = Origin::start();
-    let gate = Gate::closed();
-    origin.on("/content/first", Answer::ok("x").behind(&gate));
-    let mut client = server.load_content_from(&origin, "CONCURRENCY 1");
-    client.run("WARM.LOAD KEYS content:first").fine();
-    gate.wait_for(1);
-    let job = client.run("WARM.LOAD KEYS content:1 content:2 content:3").fine();
-    client.run("WARM.LOAD PRIORITY 500 KEYS content:3").fine();
-    wait_until("the key has moved to the front", || {
-        client.run("WARM.QUEUE").items().first().is_some_and(|head| head.field("key") == "content:3")
-    });
-    gate.open();
-    finished(&mut client, &job);
-    assert_eq!(origin.history()[1].path, "/content/3");
-}
-
 fn failures_are_counted_and_told(edition: Edition) {
     let server = Server::start(edition);
     let origin = Origin::start();
@@ -287,55 +215,6 @@ fn jobs_are_listed(edition: Edition) {
     gate.open();
 }
 
-fn progress_of_a_key(edition: Edition) {
-    let server = Server::start(edition);
-    let origin = Origin::start();
-    let gate = Gate::closed();
-    origin.on("/content/1", Answer::ok("late").behind(&gate));
-    let mut client = server.load_content_from(&origin, "CONCURRENCY 1 TTL 100s");
-    let unknown = client.run("WARM.PROGRESS content:9");
-    assert_eq!(
-        (unknown.field("key").text(), unknown.field("status").text()),
-        ("content:9".into(), "not_scheduled".into())
-    );
-    assert!(unknown.field("started_at").is_null() && unknown.field("error").is_null());
-
-    let job = client.run("WARM.LOAD KEYS content:1 content:2").fine();
-    gate.wait_for(1);
-    wait_until("the first is on its way", || client.run("WARM.PROGRESS content:1").field("status") == "warming");
-    assert_eq!(client.run("WARM.PROGRESS content:2").field("status"), "pending");
-    gate.open();
-    finished(&mut client, &job);
-    let progress = client.run("WARM.PROGRESS content:1");
-    assert_eq!(
-        (progress.field("status").text(), progress.field("loader").text()),
-        ("completed".into(), "content".into())
-    );
-    assert_eq!((progress.field("attempts").int(), progress.field("bytes").int()), (1, 4));
-    let moment = |field: &str| progress.field(field).int();
-    assert!(moment("scheduled_at") <= moment("started_at") && moment("started_at") <= moment("completed_at"));
-    let life = moment("expires_at") - moment("completed_at");
-    assert!((85_000..=100_500).contains(&life), "{life}");
-    assert_eq!(client.run("PEXPIRETIME content:1").int(), moment("expires_at"));
-}
-
-fn pause_and_resume(edition: Edition) {
-    let server = Server::start(edition);
-    let origin = Origin::start();
-    let mut client = server.load_content_from(&origin, "");
-    client.ok("WARM.PAUSE");
-    let job = client.run("WARM.LOAD KEYS content:1 content:2").fine();
-    wait_until("both are queued", || client.run("WARM.QUEUE").items().len() == 2);
-    assert_eq!(client.run("WARM.PROGRESS content:1").field("status"), "pending");
-    assert_eq!(client.run("WARM.GET content:3"), "content of 3", "readers are served all the same");
-    assert_eq!(origin.total(), 1, "and nothing is warmed");
-    client.ok("WARM.PAUSE");
-    client.ok("WARM.RESUME");
-    finished(&mut client, &job);
-    assert_eq!(origin.total(), 3);
-    client.ok("WARM.RESUME");
-}
-
 fn the_load_stays_in_the_callers_database(edition: Edition) {
     let server = Server::start(edition);
     let origin = Origin::start();
@@ -348,24 +227,6 @@ fn the_load_stays_in_the_callers_database(edition: Edition) {
     assert_eq!(client.run("WARM.PROGRESS content:1").field("status"), "completed");
     client.ok("SELECT 0");
     assert_eq!(client.run("DBSIZE"), 0);
-}
-
-fn never_more_at_once_than_the_loader_allows(edition: Edition) {
-    let server = Server::start(edition);
-    let origin = Origin::start();
-    let gate = Gate::closed();
-    for id in 0..30 {
-        origin.on(&format!("/content/{id}"), Answer::ok(content(id)).behind(&gate));
-    }
-    let mut client = server.load_content_from(&origin, "CONCURRENCY 3");
-    let keys: Vec<String> = (0..30).map(|id| format!("content:{id}")).collect();
-    let job = client.run(&format!("WARM.LOAD KEYS {}", keys.join(" "))).fine();
-    gate.wait_for(3);
-    assert_eq!(client.run("WARM.LOADER GET content").field("in_flight"), 3);
-    gate.open();
-    let status = finished(&mut client, &job);
-    assert_eq!((status.field("completed").int(), origin.most_at_once()), (30, 3));
-    assert!(origin.connections() <= 3, "connections are kept: {}", origin.connections());
 }
 
 fn bad_arguments_change_nothing(edition: Edition) {

@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::HashSet;
 
-use support::server::module_file;
+use support::setup::module_file;
 use support::{Answer, Client, Edition, Gate, Origin, Server, on_each_server, wait_until};
 
 on_each_server!(

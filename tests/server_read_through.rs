@@ -329,7 +329,7 @@ fn compressed_values_are_read_plain(edition: Edition) {
         client.ok("FLUSHALL");
         assert_eq!(client.run("WARM.GET content:1"), body, "{method}: as it was loaded");
         assert_eq!(client.run("WARM.GET content:1"), body, "{method}: as it is stored");
-        assert_eq!(client.run("WARM.MGET content:1").texts(), [body.clone()]);
+        assert_eq!(client.run("WARM.MGET content:1").items()[0], body);
         let stored = client.run("GET content:1");
         let stored = stored.bytes().expect("the key holds a string");
         assert!(stored.len() < body.len() / 2, "{method}: {} bytes", stored.len());

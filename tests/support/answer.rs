@@ -29,6 +29,8 @@ enum Body {
     Trickle,
     /// The connection closes without a byte of an answer.
     Hangup,
+    /// Bytes that are no HTTP, then the end of the connection.
+    Raw(Vec<u8>),
 }
 
 impl Answer {
@@ -73,6 +75,11 @@ impl Answer {
         Answer { body: Body::Hangup, ..Self::ok("") }
     }
 
+    /// These bytes in place of an answer, then the end of the connection.
+    pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+        Answer { body: Body::Raw(bytes.into()), ..Self::ok("") }
+    }
+
     /// 302 to another place.
     pub(crate) fn redirect(location: &str) -> Self {
         Self::status(302).header("Location", location)
@@ -98,13 +105,15 @@ impl Answer {
     /// Writes the answer. `end` is passed when the origin ends; what has no end stops then, or when the peer has gone.
     /// Fails when the connection must not be used again.
     pub(super) fn write(&self, to: &mut dyn Write, end: &Gate) -> Result<()> {
-        if matches!(self.body, Body::Hangup) {
-            return closed();
+        if let Body::Raw(bytes) = &self.body {
+            to.write_all(bytes)?;
+            to.flush()?;
         }
         let length = match &self.body {
             Body::Whole(body) | Body::Half(body) => Some(body.len() as u64),
             Body::Declared(length) => Some(*length),
-            Body::Endless | Body::Trickle | Body::Hangup => None,
+            Body::Endless | Body::Trickle => None,
+            Body::Hangup | Body::Raw(_) => return closed(),
         };
         to.write_all(self.head(length).as_bytes())?;
         match &self.body {
@@ -131,7 +140,7 @@ impl Answer {
                     to.flush()?;
                 }
             }
-            Body::Hangup => {}
+            Body::Hangup | Body::Raw(_) => {}
         }
         to.flush()?;
         closed()

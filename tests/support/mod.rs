@@ -1,6 +1,6 @@
 //! What the tests against real servers are made of.
 //!
-//! - [`server`]: a [`Server`] in its own folder, ended by its guard, on each [`Edition`] that is supported;
+//! - [`setup`] and [`server`]: a [`Server`] of each supported [`Edition`] in its own folder, ended by its guard;
 //! - [`client`]: a connection to it, and [`reply`]: what came back, with access to records;
 //! - [`origin`]: a scripted HTTP [`Origin`] in this process, and [`answer`]: what it may do to a loader, with [`Gate`]s
 //!   that hold an answer back until the test lets it go.
@@ -12,6 +12,7 @@ pub(crate) mod client;
 pub(crate) mod origin;
 pub(crate) mod reply;
 pub(crate) mod server;
+pub(crate) mod setup;
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,8 @@ pub(crate) use answer::{Answer, Gate};
 pub(crate) use client::Client;
 pub(crate) use origin::Origin;
 pub(crate) use reply::Reply;
-pub(crate) use server::{Edition, Server};
+pub(crate) use server::Server;
+pub(crate) use setup::Edition;
 
 /// How long a test waits for anything before it fails. Long, because it is only spent on failure.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);

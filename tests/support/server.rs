@@ -1,171 +1,13 @@
 //! A real server for one test: its own folder, its own socket, its own end.
 
 use std::fs::File;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{Client, Origin, wait_until};
-
-/// The servers that are supported, and that every test here runs on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Edition {
-    /// Redis 7.0.
-    Redis70,
-    /// Redis 8.2.
-    Redis82,
-    /// Valkey 9.1.
-    Valkey91,
-}
-
-impl Edition {
-    /// Where `scripts/setup` puts this server.
-    fn program(self) -> PathBuf {
-        let name = match self {
-            Edition::Redis70 => "redis-7.0",
-            Edition::Redis82 => "redis-8.2",
-            Edition::Valkey91 => "valkey-9.1",
-        };
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers").join(name);
-        assert!(path.exists(), "{} is missing: run scripts/setup", path.display());
-        path
-    }
-
-    /// Whether commands of modules may have ACL categories of their own here.
-    pub(crate) fn has_module_categories(self) -> bool {
-        self != Edition::Redis70
-    }
-}
-
-/// The module's file: what `REDIS_WARM_SO` names, or else what was built together with this test.
-pub(crate) fn module_file() -> PathBuf {
-    let path = std::env::var_os("REDIS_WARM_SO").map(PathBuf::from).unwrap_or_else(|| {
-        let test = std::env::current_exe().expect("a running program has a path");
-        let folder = test.parent().expect("a program is in a folder");
-        let beside = folder.join("libredis_warm.so");
-        if beside.exists() { beside } else { folder.with_file_name("libredis_warm.so") }
-    });
-    assert!(path.exists(), "{} is missing: run cargo build", path.display());
-    path.canonicalize().expect("the module's path is readable")
-}
-
-/// How a server is to be started.
-pub(crate) struct Setup {
-    edition: Edition,
-    module: Module,
-    network: Network,
-    lines: Vec<String>,
-    files: Vec<(String, String)>,
-    environment: Vec<(String, String)>,
-}
-
-#[derive(Clone, Copy)]
-enum Module {
-    /// With `warm.enable-loader-commands yes`.
-    Permissive,
-    /// Without it.
-    Strict,
-    Absent,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Network {
-    UnixSocket,
-    UnixSocketAndPort,
-}
-
-impl Setup {
-    /// Adds a line to the configuration file; `{dir}` is the server's folder.
-    pub(crate) fn line(mut self, line: &str) -> Self {
-        self.lines.push(line.to_owned());
-        self
-    }
-
-    /// Puts a file into the server's folder before it starts.
-    pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
-        self.files.push((name.to_owned(), text.to_owned()));
-        self
-    }
-
-    /// Sets a variable of the server's environment.
-    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// A server that never heard of the module.
-    pub(crate) fn plain(mut self) -> Self {
-        self.module = Module::Absent;
-        self
-    }
-
-    /// Does not enable the commands that change loaders.
-    pub(crate) fn without_permission(mut self) -> Self {
-        self.module = Module::Strict;
-        self
-    }
-
-    /// Listens on a port of this machine, too.
-    pub(crate) fn with_port(mut self) -> Self {
-        self.network = Network::UnixSocketAndPort;
-        self
-    }
-
-    /// A replica of `master`, which was started [`with_port`](Self::with_port).
-    pub(crate) fn replica_of(self, master: &Server) -> Self {
-        self.line(&format!("replicaof 127.0.0.1 {}", master.port()))
-    }
-
-    /// Starts the server and waits until it answers.
-    #[track_caller]
-    pub(crate) fn start(self) -> Server {
-        match self.launch() {
-            Ok(server) => server,
-            Err(log) => unreachable!("the server did not start; its log:\n{log}"),
-        }
-    }
-
-    /// Starts a server that is expected to refuse to start; gives its log.
-    #[track_caller]
-    pub(crate) fn refuse(self) -> String {
-        match self.launch() {
-            Ok(_) => unreachable!("the server started although it should have refused to"),
-            Err(log) => log,
-        }
-    }
-
-    fn launch(self) -> Result<Server, String> {
-        let folder = tempfile::Builder::new().prefix("warm").tempdir().expect("a temporary folder can be made");
-        for (name, text) in &self.files {
-            std::fs::write(folder.path().join(name), text).expect("a file can be written there");
-        }
-        Server::launch(self, folder)
-    }
-
-    fn configuration(&self, folder: &Path, port: u16) -> String {
-        let dir = folder.display().to_string();
-        let mut lines = vec![
-            format!("dir {dir}"),
-            format!("unixsocket {dir}/socket"),
-            format!("port {port}"),
-            "bind 127.0.0.1".to_owned(),
-            "save \"\"".to_owned(),
-            "enable-debug-command yes".to_owned(),
-            "enable-module-command yes".to_owned(),
-            "repl-diskless-sync-delay 0".to_owned(),
-        ];
-        if matches!(self.module, Module::Permissive | Module::Strict) {
-            lines.push(format!("loadmodule {}", module_file().display()));
-        }
-        if let Module::Permissive = self.module {
-            lines.push("warm.enable-loader-commands yes".to_owned());
-        }
-        lines.extend(self.lines.iter().map(|line| line.replace("{dir}", &dir)));
-        lines.join("\n") + "\n"
-    }
-}
+use super::setup::{Module, Setup};
+use super::{Client, Edition, Origin, wait_until};
 
 /// A running server. On drop it is killed by its own process id, its folder is removed, and a test that did not fail
 /// already fails if the server had died or a thread of the module had panicked.
@@ -192,14 +34,7 @@ impl Server {
 
     /// The same, to be adapted.
     pub(crate) fn setup(edition: Edition) -> Setup {
-        Setup {
-            edition,
-            module: Module::Permissive,
-            network: Network::UnixSocket,
-            lines: Vec::new(),
-            files: Vec::new(),
-            environment: Vec::new(),
-        }
+        Setup::new(edition)
     }
 
     /// A new connection that speaks RESP3.
@@ -311,14 +146,7 @@ impl Server {
         let wrong = self.finish();
         assert!(wrong.is_none(), "{wrong:?}; its log:\n{}", self.log());
         self.end = End::ByTest;
-        let setup = Setup {
-            edition: self.setup.edition,
-            module,
-            network: self.setup.network,
-            lines: std::mem::take(&mut self.setup.lines),
-            files: Vec::new(),
-            environment: std::mem::take(&mut self.setup.environment),
-        };
+        let setup = self.setup.again(module);
         let spare = tempfile::tempdir().expect("a temporary folder can be made");
         let folder = std::mem::replace(&mut self.folder, spare);
         match Server::launch(setup, folder) {
@@ -327,11 +155,8 @@ impl Server {
         }
     }
 
-    fn launch(setup: Setup, folder: TempDir) -> Result<Self, String> {
-        let port = match setup.network {
-            Network::UnixSocket => 0,
-            Network::UnixSocketAndPort => free_port(),
-        };
+    pub(super) fn launch(setup: Setup, folder: TempDir) -> Result<Self, String> {
+        let port = setup.port();
         let path = folder.path();
         let file = path.join("server.conf");
         std::fs::write(&file, setup.configuration(path, port)).expect("the configuration can be written");
@@ -400,10 +225,4 @@ impl Drop for Server {
 fn read_log(folder: &Path) -> String {
     let bytes = std::fs::read(folder.join("log")).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("this machine has free ports");
-    listener.local_addr().expect("a listener has an address").port()
 }
