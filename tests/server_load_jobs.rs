@@ -4,7 +4,7 @@
 mod support;
 
 use support::origin::content;
-use support::{Answer, Client, Edition, Gate, Origin, Reply, Server, on_each_server};
+use support::{Answer, Client, Edition, Gate, Origin, Reply, Server, on_each_server, wait_until};
 
 on_each_server!(
     keys_are_sorted_into_accepted_fresh_and_no_loader,
@@ -18,6 +18,7 @@ on_each_server!(
     a_wait_runs_out,
     jobs_are_listed,
     the_load_stays_in_the_callers_database,
+    nothing_blocks_in_a_transaction_or_a_script,
     bad_arguments_change_nothing,
 );
 
@@ -268,4 +269,44 @@ fn bad_arguments_change_nothing(edition: Edition) {
     }
     assert!(client.run("WARM.JOB LIST").items().is_empty());
     assert_eq!((client.run("DBSIZE").int(), origin.total()), (0, 0));
+}
+
+fn nothing_blocks_in_a_transaction_or_a_script(edition: Edition) {
+    let server = Server::start(edition);
+    let origin = Origin::start();
+    let gate = Gate::closed();
+    origin.on("/content/stuck", Answer::ok("late").behind(&gate));
+    let mut client = server.load_content_from(&origin, "");
+    let stuck = client.run("WARM.LOAD KEYS content:stuck").field("job").int();
+    let wait = format!("WARM.JOB WAIT {stuck} 20s");
+    let status = format!("WARM.JOB STATUS {stuck}");
+    let commands = [
+        "WARM.LOAD KEYS content:1",
+        "WARM.LOAD WAIT 20s KEYS content:2",
+        &wait,
+        &status,
+        "WARM.JOB LIST",
+        "WARM.PROGRESS content:1",
+        "WARM.QUEUE",
+        "WARM.STATS",
+        "WARM.LOADER GET content",
+        "WARM.LOADER TEST content content:1",
+        "WARM.LEASE mine",
+        "WARM.HELP",
+    ];
+    client.ok("MULTI");
+    for command in commands {
+        assert_eq!(client.run(command), "QUEUED");
+    }
+    let replies = client.run("EXEC").items();
+    assert_eq!(replies.len(), commands.len());
+    assert_eq!(replies[0].field("accepted"), 1);
+    assert_eq!(replies[10].field("state"), "won");
+    let script = "return redis.call('WARM.LOAD', 'KEYS', KEYS[1])";
+    client.call(&["EVAL", script, "1", "content:3"]).fine();
+    for id in [1, 3] {
+        wait_until("the load has ended", || client.value_of(&format!("content:{id}")) == Some(content(id)));
+    }
+    gate.open();
+    client.run(&wait).fine();
 }

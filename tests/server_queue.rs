@@ -3,6 +3,8 @@
 #[expect(dead_code, reason = "no test file needs all of what they share")]
 mod support;
 
+use std::time::{Duration, Instant};
+
 use support::origin::content;
 use support::{Answer, Client, Edition, Gate, Origin, Reply, Server, on_each_server, wait_until};
 
@@ -13,6 +15,7 @@ on_each_server!(
     progress_of_a_key,
     pause_and_resume,
     never_more_at_once_than_the_loader_allows,
+    never_faster_than_the_loader_allows,
 );
 
 /// Waits for a job, and checks that its numbers add up.
@@ -163,4 +166,24 @@ fn never_more_at_once_than_the_loader_allows(edition: Edition) {
     let status = finished(&mut client, &job);
     assert_eq!((status.field("completed").int(), origin.most_at_once()), (30, 3));
     assert!(origin.connections() <= 3, "connections are kept: {}", origin.connections());
+}
+
+/// Retries count, too: every third request fails and is made again.
+fn never_faster_than_the_loader_allows(edition: Edition) {
+    let server = Server::start(edition);
+    let origin = Origin::start();
+    for id in (0..30).step_by(3) {
+        origin.on_each(&format!("/content/{id}"), vec![Answer::status(500), Answer::ok("x")]);
+    }
+    let mut client = server.client();
+    let url = origin.url();
+    client.ok(&format!("WARM.LOADER SET content MATCH content:{{id}} URL {url}/content/{{id}} RATE 30 RETRIES 2"));
+    let keys: Vec<String> = (0..30).map(|id| format!("content:{id}")).collect();
+    let status = client.run(&format!("WARM.LOAD WAIT 20s KEYS {}", keys.join(" "))).fine();
+    assert_eq!((status.field("completed").int(), origin.total()), (30, 40), "{status:?}");
+    let times: Vec<Instant> = origin.history().iter().map(|request| request.at).collect();
+    for (early, late) in times.iter().zip(&times[31..]) {
+        let span = late.duration_since(*early);
+        assert!(span > Duration::from_millis(900), "32 requests within {span:?}");
+    }
 }

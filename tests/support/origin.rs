@@ -9,6 +9,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -35,6 +36,8 @@ pub(crate) struct Request {
     pub(crate) query: HashMap<String, String>,
     /// The headers, names in lower case.
     pub(crate) headers: HashMap<String, String>,
+    /// When it came.
+    pub(crate) at: Instant,
 }
 
 impl Request {
@@ -254,6 +257,7 @@ fn read_request(stream: &mut impl BufRead) -> Option<Request> {
         path: path.to_owned(),
         query: query_parts(query),
         headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect(),
+        at: Instant::now(),
     })
 }
 
