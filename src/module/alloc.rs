@@ -5,7 +5,8 @@
 //! in a server that is after `RedisModule_Init` filled the pointers, elsewhere they are null for ever. Freeing always
 //! goes where allocating went.
 //!
-//! The server's functions align to 16 bytes at the most; larger alignments are over-allocated here, with the true start
+//! The server's functions promise no more than 8 bytes of alignment (its jemalloc is built with a quantum of 8, and a libc
+//! build keeps an 8-byte size in front of each block); larger alignments are over-allocated here, with the true start
 //! kept in front of the block. Live bytes are counted, one relaxed atomic addition each way.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -17,8 +18,8 @@ use super::api::raw;
 #[global_allocator]
 static ALLOCATOR: Chosen = Chosen;
 
-/// What the server's allocator aligns to.
-const NATURAL: usize = 16;
+/// What the server's allocator aligns to, in bytes.
+const NATURAL: usize = 8;
 
 const UNDECIDED: u8 = 0;
 const SYSTEM: u8 = 1;
@@ -115,7 +116,7 @@ fn server_alloc(layout: Layout) -> *mut u8 {
     let shift = layout.align() - start.addr() % layout.align();
     // SAFETY: 1 ≤ shift ≤ align, and the block has `align` bytes to spare.
     let block = unsafe { start.add(shift) };
-    // SAFETY: `start` is NATURAL-aligned and align > NATURAL, so shift ≥ NATURAL ≥ 8 bytes lie in front of `block`.
+    // SAFETY: `start` is NATURAL-aligned and align > NATURAL, so shift ≥ NATURAL = 8 bytes lie in front of `block`.
     let header = unsafe { block.cast::<*mut u8>().sub(1) };
     // SAFETY: the header lies inside the block and is aligned, as `block` is.
     unsafe { header.write(start) };
