@@ -361,7 +361,7 @@ fn shape(s: &Settings) -> u64 {
 fn span(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
-    match units.iter().find(|(length, _)| millis >= *length && millis % length == 0) {
+    match units.iter().find(|(length, _)| millis >= *length && millis.is_multiple_of(*length)) {
         Some((length, unit)) => format!("{}{unit}", millis / length),
         None => format!("{millis}ms"),
     }

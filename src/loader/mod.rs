@@ -3,21 +3,26 @@
 //! In reading order: [`settings`] (what a user says), [`definition`] (checked), [`fetch`] (what crosses), [`runtime`]
 //! (the threads), and below it the parts a request passes through.
 
-pub mod batch;
-pub mod budget;
+mod batch;
+mod budget;
+mod client;
 pub mod compress;
-pub mod decode;
+mod decode;
 pub mod definition;
-pub mod document;
+mod document;
 pub mod endpoint;
+mod exchange;
 pub mod fetch;
-pub mod freshness;
+mod freshness;
 pub mod gauges;
-pub mod lane;
-pub mod pace;
+mod lane;
+mod pace;
 pub mod pointer;
-pub mod retry;
+pub mod probe;
+mod retry;
 pub mod runtime;
+mod serve;
 pub mod settings;
 pub mod template;
+mod ticket;
 pub mod validators;
