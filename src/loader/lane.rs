@@ -303,7 +303,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_live_job_overtakes_while_the_turn_is_awaited() {
         let mut yard = Yard::new(4, 1.0, 10);
-        ["w1", "w2", "w3"].map(|name| yard.push(name, Urgency::Warm));
+        ["w1", "w2", "w3"].into_iter().for_each(|name| yard.push(name, Urgency::Warm));
         assert_eq!(yard.next().await.0, "w1");
         yard.push("live", Urgency::Live);
         for name in ["live", "w2", "w3"] {
@@ -314,7 +314,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn never_more_at_once_than_the_concurrency() {
         let mut yard = Yard::new(3, 0.0, 0);
-        ["a", "b", "c", "d", "e", "f"].map(|name| yard.push(name, Urgency::Warm));
+        ["a", "b", "c", "d", "e", "f"].into_iter().for_each(|name| yard.push(name, Urgency::Warm));
         for _ in 0..3 {
             yard.next().await;
         }
@@ -332,7 +332,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_panic_ends_the_job_and_not_the_lane() {
         let mut yard = Yard::new(1, 0.0, 10);
-        ["panics", "panics", "goes on"].map(|name| yard.push(name, Urgency::Live));
+        ["panics", "panics", "goes on"].into_iter().for_each(|name| yard.push(name, Urgency::Live));
         for name in ["panics", "panics", "goes on"] {
             assert_eq!(yard.next().await.0, name);
         }

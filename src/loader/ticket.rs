@@ -57,8 +57,7 @@ impl Drop for Place {
 
 /// An accepted fetch. Dropping it unanswered answers [`Outcome::Cancelled`] for each of its items.
 pub(super) struct Ticket {
-    fetch: Option<Fetch>,
-    place: Place,
+    fetch: Option<(Fetch, Place)>,
     /// Tries so far, over all visits to the lane.
     pub(super) tries: u32,
     /// Requests so far.
@@ -70,12 +69,12 @@ pub(super) struct Ticket {
 impl Ticket {
     /// Accepts `fetch`.
     pub(super) fn new(fetch: Fetch, place: Place) -> Self {
-        Ticket { fetch: Some(fetch), place, tries: 0, requests: 0, began: None }
+        Ticket { fetch: Some((fetch, place)), tries: 0, requests: 0, began: None }
     }
 
     /// What is asked for; `None` once answered.
     pub(super) fn fetch(&self) -> Option<&Fetch> {
-        self.fetch.as_ref()
+        self.fetch.as_ref().map(|(fetch, _)| fetch)
     }
 
     /// Answers with one outcome for each item, in order; items without an outcome are cancelled.
@@ -84,15 +83,18 @@ impl Ticket {
     }
 
     fn settle(&mut self, outcomes: Vec<Outcome>) {
-        let Some(Fetch { id, loader, items, .. }) = self.fetch.take() else { return };
+        let Some((Fetch { id, loader, items, .. }, place)) = self.fetch.take() else { return };
+        let desk = Arc::clone(&place.0);
+        // Who hears the answer may ask again at once.
+        drop(place);
         let outcomes = outcomes.into_iter().chain(std::iter::repeat_with(|| Outcome::Cancelled));
         let results: Vec<(Item, Outcome)> = items.into_iter().zip(outcomes).collect();
         let latency = self.began.map_or(Duration::ZERO, |began| began.elapsed());
         let answer = Answer { id, loader, results, latency, attempts: self.requests };
         // The listener is not ours. It may panic, and this may run while another panic unwinds: two would end the server.
-        let heard = catch_unwind(AssertUnwindSafe(|| (self.place.0.answers)(answer)));
+        let heard = catch_unwind(AssertUnwindSafe(|| (desk.answers)(answer)));
         if heard.is_err() {
-            self.place.0.panics.fetch_add(1, Ordering::Relaxed);
+            desk.panics.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
