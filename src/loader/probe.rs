@@ -64,7 +64,10 @@ impl Probe {
 
     /// Makes the try and reports.
     pub(super) async fn run(mut self, shared: &Shared, lane: &Lane<Task>) {
-        self.report.failure = self.attempt(shared, lane).await.err();
+        let failure = self.attempt(shared, lane).await.err();
+        if !shared.is_stopping() {
+            self.report.failure = failure;
+        }
     }
 
     async fn attempt(&mut self, shared: &Shared, lane: &Lane<Task>) -> Result<(), Failure> {

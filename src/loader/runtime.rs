@@ -164,6 +164,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        self.shared.stop();
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has nothing more to say; its tasks answered when they were dropped.

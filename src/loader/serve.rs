@@ -1,6 +1,6 @@
 //! From a fetch to its answer: which requests to make, when to try again, and what each key gets.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -39,6 +39,8 @@ pub(super) struct Shared {
     validators: Mutex<Validators>,
     /// Draws so far of random numbers, which are digests of this count.
     draws: AtomicU64,
+    /// Set before the tasks are dropped: what fails from then on fails because of us.
+    stopping: AtomicBool,
 }
 
 /// What a lane runs.
@@ -69,7 +71,17 @@ impl Shared {
     /// What fetches need, without any connection yet.
     pub(super) fn new(client: Client, budget: Budget, digester: Digester, validators: usize) -> Self {
         let validators = Mutex::new(Validators::new(validators));
-        Shared { client, budget, digester, validators, draws: AtomicU64::new(0) }
+        Shared { client, budget, digester, validators, draws: AtomicU64::new(0), stopping: AtomicBool::new(false) }
+    }
+
+    /// Says that the end has begun.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether the end has begun.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
     }
 
     /// The validators' memory.
@@ -161,6 +173,9 @@ async fn serve(mut ticket: Ticket, shared: Arc<Shared>, lane: &Arc<Lane<Task>>) 
         [item] => service.single(item, &mut ticket).await.map(|outcome| vec![outcome]),
         items => service.several(items, &mut ticket).await,
     };
+    if shared.is_stopping() {
+        return;
+    }
     let Some(outcomes) = outcomes else { return lane.put_back(Task::Fetch(ticket, shared)) };
     for outcome in &outcomes {
         match outcome {

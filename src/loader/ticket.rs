@@ -84,17 +84,14 @@ impl Ticket {
 
     fn settle(&mut self, outcomes: Vec<Outcome>) {
         let Some((Fetch { id, loader, items, .. }, place)) = self.fetch.take() else { return };
-        let desk = Arc::clone(&place.0);
-        // Who hears the answer may ask again at once.
-        drop(place);
         let outcomes = outcomes.into_iter().chain(std::iter::repeat_with(|| Outcome::Cancelled));
         let results: Vec<(Item, Outcome)> = items.into_iter().zip(outcomes).collect();
         let latency = self.began.map_or(Duration::ZERO, |began| began.elapsed());
         let answer = Answer { id, loader, results, latency, attempts: self.requests };
         // The listener is not ours. It may panic, and this may run while another panic unwinds: two would end the server.
-        let heard = catch_unwind(AssertUnwindSafe(|| (desk.answers)(answer)));
+        let heard = catch_unwind(AssertUnwindSafe(|| (place.0.answers)(answer)));
         if heard.is_err() {
-            desk.panics.fetch_add(1, Ordering::Relaxed);
+            place.0.panics.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -14,7 +14,7 @@ mod tls;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis_warm::engine::key::{Db, Key};
 use redis_warm::loader::definition::Definition;
@@ -63,6 +63,15 @@ impl Loading {
     fn load(&self, loader: &Arc<Definition>, keys: &[&str]) -> Answer {
         self.submit(1, loader, keys, Urgency::Live);
         self.answer()
+    }
+
+    /// Waits until every fetch has been answered.
+    fn until_idle(&self) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.runtime.open() > 0 {
+            assert!(Instant::now() < deadline, "a fetch stays open");
+            std::thread::yield_now();
+        }
     }
 
     /// The outcome of one key.

@@ -21,7 +21,7 @@ fn one_connection_serves_one_request_after_the_other() {
     let gauges = loading.runtime.gauges("items").unwrap();
     assert_eq!((gauges.requests.total(), gauges.loaded.total(), gauges.failures.total()), (20, 20, 0));
     assert!(gauges.bytes.total() >= 40 && gauges.latency.percentiles().p50 > 0.0);
-    assert_eq!(loading.runtime.open(), 0);
+    loading.until_idle();
 }
 
 #[test]
