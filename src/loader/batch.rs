@@ -25,7 +25,7 @@ use super::settings::BatchFormat;
 ///
 /// # Errors
 /// If the body is not of `format`, or an element cannot be assigned.
-pub fn pick<'b>(
+pub(super) fn pick<'b>(
     format: BatchFormat,
     id: Option<&Pointer>,
     ids: &[&[u8]],

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 /// The budget.
 #[derive(Debug)]
-pub struct Budget {
+pub(super) struct Budget {
     bytes: Arc<Semaphore>,
     total: u32,
     /// Held by the one body that waits for more while it holds a part.
@@ -20,7 +20,7 @@ pub struct Budget {
 
 /// There was no share to have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BudgetError {
+pub(super) enum BudgetError {
     /// More than the whole budget was asked for.
     Never {
         /// The whole budget, in bytes.
@@ -32,13 +32,13 @@ pub enum BudgetError {
 
 impl Budget {
     /// A budget of `bytes`, at most 4 GiB − 1, at least 1.
-    pub fn new(bytes: u64) -> Self {
+    pub(super) fn new(bytes: u64) -> Self {
         let total = u32::try_from(bytes.max(1)).unwrap_or(u32::MAX);
         Budget { bytes: Arc::new(Semaphore::new(total as usize)), total, growing: Mutex::new(()) }
     }
 
     /// The whole budget, in bytes.
-    pub fn total(&self) -> u32 {
+    pub(super) fn total(&self) -> u32 {
         self.total
     }
 
@@ -46,7 +46,7 @@ impl Budget {
     ///
     /// # Errors
     /// If it was not to be had until `deadline`.
-    pub async fn reserve(&self, bytes: usize, deadline: Instant) -> Result<OwnedSemaphorePermit, BudgetError> {
+    pub(super) async fn reserve(&self, bytes: usize, deadline: Instant) -> Result<OwnedSemaphorePermit, BudgetError> {
         let bytes = self.fits(bytes)?;
         if let Ok(share) = Arc::clone(&self.bytes).try_acquire_many_owned(bytes) {
             return Ok(share);
@@ -58,7 +58,7 @@ impl Budget {
     ///
     /// # Errors
     /// If there is nothing left and another body waits already, or nothing came until `deadline`.
-    pub async fn grow(
+    pub(super) async fn grow(
         &self,
         share: &mut OwnedSemaphorePermit,
         bytes: usize,
@@ -93,7 +93,7 @@ impl Budget {
 }
 
 /// Gives back what `share` holds beyond `bytes`.
-pub fn shrink(share: &mut OwnedSemaphorePermit, bytes: usize) {
+pub(super) fn shrink(share: &mut OwnedSemaphorePermit, bytes: usize) {
     drop(share.split(share.num_permits().saturating_sub(bytes)));
 }
 

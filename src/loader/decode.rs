@@ -15,7 +15,7 @@ use zstd::stream::zio::Writer as ZstdWriter;
 use super::compress::ZSTD_WINDOW_LOG;
 
 /// Takes a body's bytes as they come and gives the plain ones.
-pub enum Decoder {
+pub(super) enum Decoder {
     /// The bytes are plain.
     Identity(Sink),
     /// gzip, one member or several.
@@ -28,7 +28,7 @@ pub enum Decoder {
 
 /// Why a body cannot be decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DecodeError {
+pub(super) enum DecodeError {
     /// The plain bytes would be more than the limit.
     TooLarge,
     /// Not what `Content-Encoding` says, or cut short.
@@ -37,11 +37,11 @@ pub enum DecodeError {
 
 /// The encoding is none that was asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct UnknownEncoding;
+pub(super) struct UnknownEncoding;
 
 /// A bounded buffer.
 #[derive(Debug)]
-pub struct Sink {
+pub(super) struct Sink {
     bytes: Vec<u8>,
     limit: usize,
     full: bool,
@@ -52,7 +52,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`UnknownEncoding`] if the answer has another encoding, or more than one.
-    pub fn new(headers: &HeaderMap, limit: usize, expected: usize) -> Result<Self, UnknownEncoding> {
+    pub(super) fn new(headers: &HeaderMap, limit: usize, expected: usize) -> Result<Self, UnknownEncoding> {
         let sink = Sink { bytes: Vec::with_capacity(expected.min(limit)), limit, full: false };
         let mut lines = headers.get_all(CONTENT_ENCODING).iter();
         let Some(name) = lines.next() else { return Ok(Decoder::Identity(sink)) };
@@ -76,25 +76,20 @@ impl Decoder {
     }
 
     /// Whether the bytes are plain as they come.
-    pub fn is_identity(&self) -> bool {
+    pub(super) fn is_identity(&self) -> bool {
         matches!(self, Decoder::Identity(_))
     }
 
     /// How many plain bytes there are so far.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.sink().bytes.len()
-    }
-
-    /// Whether there are no plain bytes yet.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Takes some more of the body.
     ///
     /// # Errors
     /// If the body is damaged or too large.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         let pushed = match self {
             Decoder::Identity(sink) => sink.write_all(bytes),
             Decoder::Gzip(writer) => writer.write_all(bytes),
@@ -108,7 +103,7 @@ impl Decoder {
     ///
     /// # Errors
     /// If the body ended too early, is damaged or too large.
-    pub fn finish(mut self) -> Result<Vec<u8>, DecodeError> {
+    pub(super) fn finish(mut self) -> Result<Vec<u8>, DecodeError> {
         let finished = match &mut self {
             Decoder::Identity(_) => Ok(()),
             Decoder::Gzip(writer) => writer.try_finish(),

@@ -18,7 +18,7 @@ use super::settings::Kind;
 
 /// A value before it is packed.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Document {
+pub(super) enum Document {
     /// The plain bytes; for `TYPE hash` with the fields that are in them.
     Value {
         /// What a client is told.
@@ -30,14 +30,24 @@ pub enum Document {
     Null,
 }
 
+impl Document {
+    /// The plain bytes.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Document::Value { plain, .. } => plain.len(),
+            Document::Null => 0,
+        }
+    }
+}
+
 /// The most fields that a hash may have.
-pub const MAX_FIELDS: usize = 65_536;
+pub(super) const MAX_FIELDS: usize = 65_536;
 
 /// The document in the body of a single answer.
 ///
 /// # Errors
 /// If the body is not what `TYPE` and `BODY` need.
-pub fn whole(definition: &Definition, body: &Bytes) -> Result<Document, Failure> {
+pub(super) fn whole(definition: &Definition, body: &Bytes) -> Result<Document, Failure> {
     if definition.body().is_none() && definition.kind() == Kind::String {
         return Ok(Document::Value { plain: body.clone(), fields: Vec::new() });
     }
@@ -49,7 +59,7 @@ pub fn whole(definition: &Definition, body: &Bytes) -> Result<Document, Failure>
 ///
 /// # Errors
 /// If it is not what `TYPE` and `BODY` need.
-pub fn element(definition: &Definition, body: &Bytes, raw: &RawValue) -> Result<Document, Failure> {
+pub(super) fn element(definition: &Definition, body: &Bytes, raw: &RawValue) -> Result<Document, Failure> {
     let selected = match definition.body() {
         Some(pointer) => pointer.select(raw).ok_or_else(|| damaged("the document has no part at BODY".to_owned()))?,
         None => raw,
@@ -71,7 +81,7 @@ pub fn element(definition: &Definition, body: &Bytes, raw: &RawValue) -> Result<
 ///
 /// # Errors
 /// If it is empty or not JSON.
-pub fn parse(body: &[u8]) -> Result<&RawValue, Failure> {
+pub(super) fn parse(body: &[u8]) -> Result<&RawValue, Failure> {
     if body.is_empty() {
         return Err(damaged("the body is empty where JSON is needed".to_owned()));
     }

@@ -27,8 +27,9 @@ pub struct Fetch {
 pub struct Item {
     /// The key; it matches the loader's pattern.
     pub key: Key,
-    /// A keyed hash of the value that the server holds now ([`super::validators::Digest`]), if it holds one that may be revalidated. The
-    /// loader asks conditionally only if this is the very value that the remembered validator belongs to.
+    /// The [digest](super::validators::Digester::digest) of the stored value that the server holds now, if it holds one
+    /// that may be revalidated. The loader asks conditionally only if this is the very value that the remembered
+    /// validator belongs to. Strings only: of other types no validator is remembered.
     pub held: Option<u64>,
 }
 
@@ -50,7 +51,7 @@ pub struct Answer {
     pub loader: Arc<Definition>,
     /// Each item with what became of it.
     pub results: Vec<(Item, Outcome)>,
-    /// From the first byte sent to the last received, over all tries.
+    /// From the first request sent to the last byte received, over all tries; zero if none was sent.
     pub latency: Duration,
     /// Requests made, retries included.
     pub attempts: u32,
@@ -124,4 +125,6 @@ pub enum FailureKind {
     Redirect,
     /// Too many bytes are waiting to be written.
     Memory,
+    /// No request can be made for the key: its URL would be too long, or the loader's pattern does not match it.
+    Request,
 }

@@ -11,7 +11,7 @@ use http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES};
 /// `no-store`, `no-cache` and `private` give zero; then `s-maxage`, `max-age` and `Expires` count in this order, less
 /// the `Age` that the answer has already; without any of them the life is `ttl`. What cannot be read as a number or a
 /// date has expired. `now` stands in for a missing `Date`.
-pub fn lifetime(headers: &HeaderMap, ttl: Duration, now: SystemTime) -> Duration {
+pub(super) fn lifetime(headers: &HeaderMap, ttl: Duration, now: SystemTime) -> Duration {
     let (mut shared, mut own) = (None, None);
     for directive in directives(headers) {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));

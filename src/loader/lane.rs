@@ -24,7 +24,7 @@ use super::gauges::Gauges;
 use super::pace::Pace;
 
 /// What a lane runs.
-pub trait Job: Send + Sized + 'static {
+pub(super) trait Job: Send + Sized + 'static {
     /// Which queue it belongs to.
     fn urgency(&self) -> Urgency;
 
@@ -35,11 +35,11 @@ pub trait Job: Send + Sized + 'static {
 
 /// The lane of one loader.
 #[derive(Debug)]
-pub struct Lane<J> {
+pub(super) struct Lane<J> {
     /// When requests may be sent.
-    pub pace: Pace,
+    pub(super) pace: Pace,
     /// What happened so far.
-    pub gauges: Arc<Gauges>,
+    pub(super) gauges: Arc<Gauges>,
     state: Mutex<State<J>>,
 }
 
@@ -59,7 +59,7 @@ struct State<J> {
 
 impl<J: Job> Lane<J> {
     /// The lane of the loader that `definition` defines.
-    pub fn new(definition: &Definition) -> Arc<Self> {
+    pub(super) fn new(definition: &Definition) -> Arc<Self> {
         let lane = Lane {
             pace: Pace::new(definition.rate()),
             gauges: Arc::default(),
@@ -78,7 +78,7 @@ impl<J: Job> Lane<J> {
     }
 
     /// Takes over concurrency and rate of `definition` if it is newer than what the lane follows.
-    pub fn follow(&self, definition: &Definition) {
+    pub(super) fn follow(&self, definition: &Definition) {
         let mut state = self.state();
         if definition.generation() > state.generation {
             state.generation = definition.generation();
@@ -89,7 +89,7 @@ impl<J: Job> Lane<J> {
     }
 
     /// Queues `job` and sees to it that someone does it. Needs a tokio runtime.
-    pub fn push(self: &Arc<Self>, job: J) {
+    pub(super) fn push(self: &Arc<Self>, job: J) {
         let mut state = self.state();
         match job.urgency() {
             Urgency::Live => state.live.push_back(job),
@@ -99,7 +99,7 @@ impl<J: Job> Lane<J> {
     }
 
     /// Queues `job` as the first of its kind: it was begun before and has to wait.
-    pub fn put_back(self: &Arc<Self>, job: J) {
+    pub(super) fn put_back(self: &Arc<Self>, job: J) {
         let mut state = self.state();
         match job.urgency() {
             Urgency::Live => state.live.push_front(job),
@@ -109,7 +109,7 @@ impl<J: Job> Lane<J> {
     }
 
     /// Leaves warm work in the queue until `until`, or longer if that was said before.
-    pub fn hold(self: &Arc<Self>, until: Instant) {
+    pub(super) fn hold(self: &Arc<Self>, until: Instant) {
         let mut state = self.state();
         let alarm = state.held_until.is_none();
         state.held_until = state.held_until.max(Some(until));
@@ -121,7 +121,7 @@ impl<J: Job> Lane<J> {
     }
 
     /// Whether nothing is queued or running.
-    pub fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         let state = self.state();
         state.workers == 0 && state.live.is_empty() && state.warm.is_empty() && state.held_until.is_none()
     }
@@ -284,7 +284,9 @@ mod tests {
         let mut yard = Yard::new(1, 0.0, 0);
         yard.push("first", Urgency::Warm);
         assert_eq!(yard.next().await.0, "first");
-        for (name, urgency) in [("w1", Urgency::Warm), ("w2", Urgency::Warm), ("l1", Urgency::Live), ("l2", Urgency::Live)] {
+        for (name, urgency) in
+            [("w1", Urgency::Warm), ("w2", Urgency::Warm), ("l1", Urgency::Live), ("l2", Urgency::Live)]
+        {
             yard.push(name, urgency);
         }
         assert_eq!(yard.lane.gauges.queued.load(Ordering::Relaxed), 4);
@@ -301,7 +303,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_live_job_overtakes_while_the_turn_is_awaited() {
         let mut yard = Yard::new(4, 1.0, 10);
-        ["w1", "w2", "w3"].map(|name| yard.push(name, Urgency::Warm));
+        ["w1", "w2", "w3"].into_iter().for_each(|name| yard.push(name, Urgency::Warm));
         assert_eq!(yard.next().await.0, "w1");
         yard.push("live", Urgency::Live);
         for name in ["live", "w2", "w3"] {
@@ -312,7 +314,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn never_more_at_once_than_the_concurrency() {
         let mut yard = Yard::new(3, 0.0, 0);
-        ["a", "b", "c", "d", "e", "f"].map(|name| yard.push(name, Urgency::Warm));
+        ["a", "b", "c", "d", "e", "f"].into_iter().for_each(|name| yard.push(name, Urgency::Warm));
         for _ in 0..3 {
             yard.next().await;
         }
@@ -330,7 +332,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_panic_ends_the_job_and_not_the_lane() {
         let mut yard = Yard::new(1, 0.0, 10);
-        ["panics", "panics", "goes on"].map(|name| yard.push(name, Urgency::Live));
+        ["panics", "panics", "goes on"].into_iter().for_each(|name| yard.push(name, Urgency::Live));
         for name in ["panics", "panics", "goes on"] {
             assert_eq!(yard.next().await.0, name);
         }

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 
 /// The pace of one loader.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub(super) struct Pace {
     /// Swapped when the rate changes, read before each request: never locked.
     limiter: ArcSwapOption<Limiter>,
     /// Held by the one who waits for the next turn; tokio's mutex, because it is fair and held across a sleep.
@@ -43,13 +43,13 @@ enum Bucket {
 
 impl Pace {
     /// A pace of `rate` requests a second; `None`: no limit. The first turn is free at once.
-    pub fn new(rate: Option<f64>) -> Self {
+    pub(super) fn new(rate: Option<f64>) -> Self {
         let limiter = rate.map(|rate| Arc::new(Limiter::new(rate, Bucket::Ready)));
         Pace { limiter: ArcSwapOption::new(limiter), queue: Mutex::default() }
     }
 
     /// Changes the rate. The same rate keeps its clock; another one begins with a whole period of waiting.
-    pub fn change(&self, rate: Option<f64>) {
+    pub(super) fn change(&self, rate: Option<f64>) {
         let same = self.limiter.load().as_ref().map(|limiter| limiter.rate) == rate;
         if !same {
             self.limiter.store(rate.map(|rate| Arc::new(Limiter::new(rate, Bucket::Empty))));
@@ -57,7 +57,7 @@ impl Pace {
     }
 
     /// Returns when the next request may be sent.
-    pub async fn turn(&self) {
+    pub(super) async fn turn(&self) {
         if self.limiter.load().is_none() {
             return;
         }
@@ -133,8 +133,8 @@ mod tests {
 
     fn most_in_a_second(taken: &[Instant]) -> usize {
         let second = Duration::from_secs(1);
-        let within = |from: &Instant| taken.iter().filter(|at| **at >= *from && **at - *from < second).count();
-        taken.iter().map(within).max().unwrap_or_default()
+        let within = |(at, from): (usize, &Instant)| taken[at..].partition_point(|other| *other - *from < second);
+        taken.iter().enumerate().map(within).max().unwrap_or_default()
     }
 
     #[tokio::test(start_paused = true)]

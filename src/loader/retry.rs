@@ -3,26 +3,26 @@
 use std::time::{Duration, SystemTime};
 
 /// The backoff before the first retry is at most this long.
-pub const BASE: Duration = Duration::from_millis(50);
+pub(super) const BASE: Duration = Duration::from_millis(50);
 
 /// No backoff is longer.
-pub const CAP: Duration = Duration::from_secs(2);
+pub(super) const CAP: Duration = Duration::from_secs(2);
 
 /// Warm work follows a `Retry-After` of up to this long; a longer one is a failure.
-pub const WARM_PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const WARM_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The same while a client is waiting.
-pub const LIVE_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const LIVE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The pause before retry number `retry` (from 1): exponential with full jitter, evenly in `0..=min(CAP, BASE·2^(retry-1))`.
 /// `random` is uniform over all of `u64`. Source: M. Brooker, "Exponential Backoff And Jitter", AWS, 2015.
-pub fn backoff(retry: u32, random: u64) -> Duration {
+pub(super) fn backoff(retry: u32, random: u64) -> Duration {
     let doubled = BASE.saturating_mul(1_u32.checked_shl(retry.saturating_sub(1)).unwrap_or(u32::MAX));
     doubled.min(CAP).mul_f64(random as f64 / u64::MAX as f64)
 }
 
 /// What a `Retry-After` says, in seconds or as an HTTP date; a date that has passed is zero.
-pub fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
     let text = std::str::from_utf8(value).ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));

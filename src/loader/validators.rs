@@ -5,7 +5,7 @@
 //! so a value that someone else wrote is never kept on the word of a 304.
 //!
 //! Structure: a set-associative table, eight entries a set, least recently used first out; sets grow as they fill.
-//! Cost: one hash and at most eight comparisons. Bound: the capacity times (40 bytes and the validator, at most
+//! Cost: one hash and at most eight comparisons. Bound: the capacity times (about 100 bytes and the validator, at most
 //! [`MAX_VALIDATOR`]). Names are kept as 64-bit hashes; if two collide, the digest still decides.
 
 use std::hash::BuildHasher;
@@ -30,7 +30,7 @@ impl Digester {
     }
 
     /// The digest of a stored value: keyed, so that it cannot be foreseen, but not proof against someone who can read
-    /// digests. About 0.1 ns a byte.
+    /// digests. Cost: one pass over the value.
     pub fn digest(&self, value: &[u8]) -> u64 {
         self.keyed().hash_one(value)
     }
