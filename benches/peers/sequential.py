@@ -18,5 +18,5 @@ begin = time.perf_counter()
 for number in range(1, items + 1):
     response = session.get(f"{origin}/raw/{number}")
     response.raise_for_status()
-    server.setex(f"one:{number}", 3600, response.content)
+    server.set(f"one:{number}", response.content, ex=3600)
 print(items / (time.perf_counter() - begin))

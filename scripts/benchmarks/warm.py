@@ -1,10 +1,10 @@
 """Warming, measured beside what people use today, on one server."""
 
 import json
-import subprocess
 import tempfile
 import threading
 import time
+import urllib.request
 
 from benchmarks import table
 from benchmarks.processes import ROOT, WARMCTL, Client, Origin, Server, encoded, output
@@ -37,7 +37,7 @@ def run(name, rounds, seconds):
 
 
 def loaders(origin):
-    batch = f"BATCH 100 BATCHURL {origin.url}/batch?ids={{ids}} URL {origin.url}/content/{{id}}"
+    batch = f"URL {origin.url}/content/{{id}} BATCH 100 BATCHURL {origin.url}/batch?ids={{ids}}"
     lines = [f"LOADER SET one MATCH one:{{id}} URL {origin.url}/raw/{{id}} CONCURRENCY 64"]
     lines += [f"LOADER SET {name} MATCH {name}:{{id}} {batch} RATE {rate}" for name, rate, _ in SPEEDS]
     return lines
@@ -53,7 +53,7 @@ def loading(measured, origin, server, commands):
     empty(server)
     measured.add("sequential", peer("sequential", origin, server, 1_000))
     empty(server)
-    measured.add("concurrent", peer("concurrent", origin, server, 6_000))
+    measured.add("pipelined", peer("pipelined", origin, server, 6_000))
     measured.add("wrk", wrk(origin, 64))
     empty(server)
     measured.add("batch", warm(server.client, "flat", KEYS))
@@ -109,8 +109,6 @@ def wrk(origin, connections):
 
 def write_commands(origin, file):
     """The documents of the batches as SETs with an expiry, for redis-cli --pipe."""
-    import urllib.request
-
     for start in range(1, KEYS + 1, 1000):
         ids = ",".join(str(number) for number in range(start, start + 1000))
         with urllib.request.urlopen(f"{origin.url}/batch-ndjson?ids={ids}") as response:
@@ -128,7 +126,7 @@ def print_loading(name, measured):
     for label, figure, module, reach in [
         ("module, one request an item", "one", None, ""),
         ("requests + redis-py, sequential", "sequential", "one", "20"),
-        ("aiohttp, 64 connections, pipelined SETEX", "concurrent", "one", "8"),
+        ("aiohttp, 64 connections, pipelined SETEX", "pipelined", "one", "8"),
         ("wrk alone on the origin", "wrk", "one", "0.6"),
         ("module, batches of 100", "batch", None, ""),
         ("redis-cli --pipe from a file", "pipe", "batch", "1.0"),

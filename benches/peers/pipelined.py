@@ -1,6 +1,6 @@
 """A good script: 64 connections to the origin, writes pipelined a hundred at a time. Prints items per second.
 
-    concurrent.py ORIGIN-URL REDIS-PORT ITEMS
+    pipelined.py ORIGIN-URL REDIS-PORT ITEMS
 """
 
 import asyncio
