@@ -1,0 +1,313 @@
+//! What a callback is given: one client's or the server's context, valid until the callback returns.
+
+use std::ffi::{CStr, CString};
+use std::marker::PhantomData;
+use std::os::raw::{c_int, c_long};
+use std::ptr::NonNull;
+use std::slice;
+
+use super::{api, raw};
+use crate::engine::key::Db;
+
+/// The server as one callback sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    raw: *mut raw::RedisModuleCtx,
+    life: PhantomData<&'a raw::RedisModuleCtx>,
+}
+
+/// What a key holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Held {
+    /// Nothing.
+    Nothing,
+    /// A string of this many bytes.
+    String(usize),
+    /// A hash.
+    Hash,
+    /// A value of a module's own type (a JSON document, for example).
+    Module,
+    /// Any other type.
+    Other,
+}
+
+/// What opening a key may leave behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// As a client's read: counts as a hit or miss, refreshes the key's idle time.
+    Read,
+    /// No trace: not in the server's statistics (where it can be told so), not in the key's idle time.
+    Peek,
+}
+
+impl<'a> Context<'a> {
+    /// Wraps a context.
+    ///
+    /// # Safety
+    /// 1. `raw` is a context that the server gave to the running callback, on the main thread.
+    /// 2. The wrapper does not outlive the callback.
+    pub unsafe fn from_raw(raw: *mut raw::RedisModuleCtx) -> Self {
+        Context { raw, life: PhantomData }
+    }
+
+    /// The server's pointer.
+    pub fn raw(&self) -> *mut raw::RedisModuleCtx {
+        self.raw
+    }
+
+    /// The database the client has selected.
+    pub fn db(&self) -> Db {
+        let selected = api!(RedisModule_GetSelectedDb);
+        // SAFETY: a valid context (from_raw 1).
+        Db(u32::try_from(unsafe { selected(self.raw) }).unwrap_or(0))
+    }
+
+    /// Selects the database for later calls on this context. Errors of the server's are impossible for numbers that
+    /// came from [`Context::db`].
+    pub fn select(&self, db: Db) {
+        let select = api!(RedisModule_SelectDb);
+        // SAFETY: a valid context (from_raw 1).
+        let _ = unsafe { select(self.raw, c_int::try_from(db.0).unwrap_or(0)) };
+    }
+
+    fn flags(&self) -> u32 {
+        let flags = api!(RedisModule_GetContextFlags);
+        // SAFETY: a valid context (from_raw 1).
+        unsafe { flags(self.raw) }.cast_unsigned()
+    }
+
+    /// Whether the client may be made to wait: not in MULTI, Lua, or where a module asked us not to.
+    pub fn may_block(&self) -> bool {
+        let denied = raw::REDISMODULE_CTX_FLAGS_MULTI
+            | raw::REDISMODULE_CTX_FLAGS_LUA
+            | raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING;
+        self.flags() & denied == 0
+    }
+
+    /// The server's role and state.
+    pub fn standing(&self) -> Standing {
+        let flags = self.flags();
+        if flags & raw::REDISMODULE_CTX_FLAGS_LOADING != 0 {
+            return Standing::Loading;
+        }
+        if flags & raw::REDISMODULE_CTX_FLAGS_SLAVE != 0 {
+            return Standing::Replica;
+        }
+        let avoid = api!(RedisModule_AvoidReplicaTraffic);
+        // SAFETY: takes nothing, reads the server's pause state.
+        if unsafe { avoid() } != 0 { Standing::Halted } else { Standing::Master }
+    }
+
+    /// The share of `maxmemory` in use; `None` without a limit.
+    pub fn memory_ratio(&self) -> Option<f64> {
+        let ratio = api!(RedisModule_GetUsedMemoryRatio);
+        // SAFETY: takes nothing.
+        let ratio = f64::from(unsafe { ratio() });
+        (ratio > 0.0).then_some(ratio)
+    }
+
+    /// What the key holds.
+    pub fn held(&self, name: &[u8], look: Look) -> Held {
+        self.open(name, look).map_or(Held::Nothing, |key| key.held())
+    }
+
+    /// Runs `read` on the key's string without copying it, or says what else is there.
+    pub fn with_string<R>(&self, name: &[u8], look: Look, read: impl FnOnce(&[u8]) -> R) -> Result<R, Held> {
+        let Some(key) = self.open(name, look) else { return Err(Held::Nothing) };
+        match key.held() {
+            Held::String(_) => Ok(read(key.string())),
+            other => Err(other),
+        }
+    }
+
+    fn open(&self, name: &[u8], look: Look) -> Option<OpenKey> {
+        let name = ServerString::new(name);
+        let mode = raw::REDISMODULE_READ
+            | match look {
+                Look::Read => 0,
+                Look::Peek => raw::REDISMODULE_OPEN_KEY_NOTOUCH | peek_modes(),
+            };
+        let open = api!(RedisModule_OpenKey);
+        // SAFETY: a valid context (from_raw 1) and a live string; the key is closed before the callback ends (Drop).
+        NonNull::new(unsafe { open(self.raw, name.raw(), mode.cast_signed()) }).map(|raw| OpenKey { raw })
+    }
+
+    /// Replies with a status line.
+    pub fn reply_status(&self, text: &CStr) {
+        let reply = api!(RedisModule_ReplyWithSimpleString);
+        // SAFETY: a valid context (from_raw 1), a C string.
+        let _ = unsafe { reply(self.raw, text.as_ptr()) };
+    }
+
+    /// Replies with an error; its first word is the code.
+    pub fn reply_error(&self, text: &str) {
+        let text: Vec<u8> = text.bytes().map(|b| if b < b' ' { b' ' } else { b }).collect();
+        let text = CString::new(text).unwrap_or_default();
+        let reply = api!(RedisModule_ReplyWithError);
+        // SAFETY: a valid context (from_raw 1), a C string without line breaks.
+        let _ = unsafe { reply(self.raw, text.as_ptr()) };
+    }
+
+    /// Replies with absence.
+    pub fn reply_null(&self) {
+        let reply = api!(RedisModule_ReplyWithNull);
+        // SAFETY: a valid context (from_raw 1).
+        let _ = unsafe { reply(self.raw) };
+    }
+
+    /// Replies with an integer.
+    pub fn reply_integer(&self, n: i64) {
+        let reply = api!(RedisModule_ReplyWithLongLong);
+        // SAFETY: a valid context (from_raw 1).
+        let _ = unsafe { reply(self.raw, n) };
+    }
+
+    /// Replies with a double.
+    pub fn reply_double(&self, x: f64) {
+        let reply = api!(RedisModule_ReplyWithDouble);
+        // SAFETY: a valid context (from_raw 1).
+        let _ = unsafe { reply(self.raw, x) };
+    }
+
+    /// Replies with a bulk string.
+    pub fn reply_bytes(&self, bytes: &[u8]) {
+        let reply = api!(RedisModule_ReplyWithStringBuffer);
+        // SAFETY: a valid context (from_raw 1); pointer and length are of one slice, which the server copies.
+        let _ = unsafe { reply(self.raw, bytes.as_ptr().cast(), bytes.len()) };
+    }
+
+    /// Begins an array of `len` replies.
+    pub fn reply_array(&self, len: usize) {
+        let reply = api!(RedisModule_ReplyWithArray);
+        // SAFETY: a valid context (from_raw 1).
+        let _ = unsafe { reply(self.raw, len as c_long) };
+    }
+
+    /// Begins a map of `len` pairs.
+    pub fn reply_map(&self, len: usize) {
+        let reply = api!(RedisModule_ReplyWithMap);
+        // SAFETY: a valid context (from_raw 1).
+        let _ = unsafe { reply(self.raw, len as c_long) };
+    }
+}
+
+/// The server's role and state, as far as it decides whether we may fetch and write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// A master that may write.
+    Master,
+    /// A master whose writes are halted for a moment (`CLIENT PAUSE`, a failover under way).
+    Halted,
+    /// A replica.
+    Replica,
+    /// Loading its data.
+    Loading,
+}
+
+/// The open modes beyond NOTOUCH that this server knows: no event, no statistics.
+fn peek_modes() -> u32 {
+    // SAFETY: written once in OnLoad, only read later.
+    let all = unsafe { raw::RedisModule_GetOpenKeyModesAll };
+    let wanted = raw::REDISMODULE_OPEN_KEY_NONOTIFY | raw::REDISMODULE_OPEN_KEY_NOSTATS;
+    // SAFETY: takes nothing, returns a bit set.
+    all.map_or(0, |all| unsafe { all() }.cast_unsigned() & wanted)
+}
+
+/// A key that is open for reading; closed on drop.
+#[derive(Debug)]
+struct OpenKey {
+    raw: NonNull<raw::RedisModuleKey>,
+}
+
+impl OpenKey {
+    fn held(&self) -> Held {
+        let kind = api!(RedisModule_KeyType);
+        // SAFETY: the key is open.
+        match unsafe { kind(self.raw.as_ptr()) } as isize {
+            raw::REDISMODULE_KEYTYPE_EMPTY => Held::Nothing,
+            raw::REDISMODULE_KEYTYPE_STRING => {
+                let length = api!(RedisModule_ValueLength);
+                // SAFETY: the key is open.
+                Held::String(unsafe { length(self.raw.as_ptr()) })
+            }
+            raw::REDISMODULE_KEYTYPE_HASH => Held::Hash,
+            raw::REDISMODULE_KEYTYPE_MODULE => Held::Module,
+            _ => Held::Other,
+        }
+    }
+
+    fn string(&self) -> &[u8] {
+        let dma = api!(RedisModule_StringDMA);
+        let mut len = 0usize;
+        // SAFETY: the key is open and holds a string (the callers asked `held`); reading leaves the value as it is.
+        let start = unsafe { dma(self.raw.as_ptr(), &raw mut len, raw::REDISMODULE_READ.cast_signed()) };
+        if start.is_null() || len == 0 {
+            return &[];
+        }
+        // SAFETY: the server vouches for `len` bytes at `start` until the key is closed or written, which `&self` spans.
+        unsafe { slice::from_raw_parts(start.cast::<u8>(), len) }
+    }
+}
+
+impl Drop for OpenKey {
+    fn drop(&mut self) {
+        let close = api!(RedisModule_CloseKey);
+        // SAFETY: the key came from OpenKey and is closed once.
+        unsafe { close(self.raw.as_ptr()) };
+    }
+}
+
+/// A string of the server's that we own; freed on drop.
+#[derive(Debug)]
+pub struct ServerString {
+    raw: NonNull<raw::RedisModuleString>,
+}
+
+impl ServerString {
+    /// A copy of `bytes`; any bytes.
+    pub fn new(bytes: &[u8]) -> Self {
+        let create = api!(RedisModule_CreateString);
+        // SAFETY: a null context is allowed (no automatic memory); pointer and length are of one slice.
+        let raw = unsafe { create(std::ptr::null_mut(), bytes.as_ptr().cast(), bytes.len()) };
+        ServerString { raw: NonNull::new(raw).expect("the server aborts rather than return a null string") }
+    }
+
+    /// Takes over a string.
+    ///
+    /// # Safety
+    /// 1. `raw` is a live string of the server's, not under automatic memory.
+    /// 2. Nobody else frees it.
+    pub unsafe fn own(raw: NonNull<raw::RedisModuleString>) -> Self {
+        ServerString { raw }
+    }
+
+    /// The server's pointer.
+    pub fn raw(&self) -> *mut raw::RedisModuleString {
+        self.raw.as_ptr()
+    }
+}
+
+impl Drop for ServerString {
+    fn drop(&mut self) {
+        let free = api!(RedisModule_FreeString);
+        // SAFETY: the string came from CreateString with a null context and is freed once.
+        unsafe { free(std::ptr::null_mut(), self.raw.as_ptr()) };
+    }
+}
+
+/// The bytes of a string of the server's.
+///
+/// # Safety
+/// 1. `string` is a live string of the server's.
+/// 2. It is neither freed nor changed while the slice lives.
+pub unsafe fn bytes_of<'a>(string: *const raw::RedisModuleString) -> &'a [u8] {
+    let parts = api!(RedisModule_StringPtrLen);
+    let mut len = 0usize;
+    // SAFETY: a live string (1).
+    let start = unsafe { parts(string, &raw mut len) };
+    if start.is_null() || len == 0 {
+        return &[];
+    }
+    // SAFETY: the server vouches for `len` bytes at `start`, unchanged while the slice lives (2).
+    unsafe { slice::from_raw_parts(start.cast::<u8>(), len) }
+}

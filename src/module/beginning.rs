@@ -1,0 +1,178 @@
+//! An order's leases are taken and its fetch goes out.
+//!
+//! A key that exists meanwhile is settled as fresh (unless the plan is to load it all the same); a key in flight is joined;
+//! for the others a flight begins, which is the lease, and they become items of one fetch.
+
+use std::sync::Arc;
+
+use super::api::Context;
+use super::api::context::{Held, Look};
+use super::applying::Writes;
+use super::engine_thread::Directive;
+use super::slice::Progress;
+use super::state::{self, Outbound, State};
+use crate::engine::flights::{Begun, Owner};
+use crate::engine::key::Key;
+use crate::engine::orders::{Order, OrderKey};
+use crate::engine::request::{LoaderId, Mode, Plan};
+use crate::engine::settlement::{DropReason, OrderId, Settled, Settlement, Source};
+use crate::loader::definition::Definition;
+use crate::loader::fetch::{Fetch, Item, Urgency};
+use crate::loader::settings::Kind;
+use crate::loader::validators::Digester;
+
+/// Values up to this size, in bytes, are digested on the main thread (some 100 ns per KiB) so that they can be
+/// revalidated instead of fetched anew.
+const DIGESTED: usize = 64 << 10;
+
+/// An order half begun.
+#[derive(Debug)]
+pub struct Beginning {
+    order: OrderId,
+    loader: LoaderId,
+    definition: Arc<Definition>,
+    left: std::vec::IntoIter<OrderKey>,
+    fetch: Fetch,
+    outbound: Outbound,
+}
+
+/// Begins one key; or takes up the next directive.
+pub fn step(ctx: &Context<'_>, writes: Writes) -> Progress {
+    let next = state::with(|state| {
+        if !state.unsent.is_empty() {
+            let fetches = state.unsent.drain(..).collect();
+            state.submit(fetches);
+            if !state.unsent.is_empty() {
+                return Next::Nothing;
+            }
+        }
+        if state.beginning.is_none() {
+            match state.directives.try_recv() {
+                Err(_) => return Next::Nothing,
+                Ok(Directive::Abandon(keys)) => {
+                    state.abandon(keys);
+                    return Next::Done;
+                }
+                Ok(Directive::Order(order)) => state.take_up(order, writes),
+            }
+        }
+        state.next_key()
+    });
+    match next.unwrap_or(Next::Nothing) {
+        Next::Nothing => Progress::Idle,
+        Next::Done => Progress::Stepped,
+        Next::Key { key, plan, kind, digester } => {
+            ctx.select(key.db());
+            let (held, digest) = look(ctx, &key, plan, kind, digester);
+            state::with(|state| state.begin_key(key, plan, held, digest));
+            Progress::Stepped
+        }
+    }
+}
+
+enum Next {
+    Nothing,
+    Done,
+    Key { key: Key, plan: Plan, kind: Kind, digester: Digester },
+}
+
+/// What the key holds, and the digest of a value that may be revalidated.
+fn look(ctx: &Context<'_>, key: &Key, plan: Plan, kind: Kind, digester: Digester) -> (Held, Option<u64>) {
+    if plan.mode == Mode::Missing || kind != Kind::String {
+        return (ctx.held(key.name(), Look::Peek), None);
+    }
+    let digest = ctx.with_string(key.name(), Look::Peek, |value| {
+        (Held::String(value.len()), (value.len() <= DIGESTED).then(|| digester.digest(value)))
+    });
+    digest.unwrap_or_else(|held| (held, None))
+}
+
+impl State {
+    fn take_up(&mut self, order: Order, writes: Writes) {
+        let Order { id, loader, keys } = order;
+        let definition = self.loaders.numbered(loader).map(|loader| Arc::clone(&loader.definition));
+        let refused = match (&definition, writes) {
+            (_, Writes::Forbidden) => Some(DropReason::Inactive),
+            (None, _) => Some(DropReason::NoLoader),
+            _ => None,
+        };
+        let (None, Some(definition)) = (refused, definition) else {
+            let reason = refused.unwrap_or(DropReason::NoLoader);
+            for OrderKey { key, .. } in keys {
+                self.settle_order(id, key, loader, Settled::Dropped(reason), 0);
+            }
+            return;
+        };
+        let fetch = Fetch {
+            id: self.new_fetch(),
+            loader: Arc::clone(&definition),
+            items: Vec::with_capacity(keys.len()),
+            urgency: Urgency::Warm,
+        };
+        let outbound = Vec::with_capacity(keys.len());
+        self.beginning = Some(Beginning { order: id, loader, definition, left: keys.into_iter(), fetch, outbound });
+    }
+
+    fn next_key(&mut self) -> Next {
+        let Some(beginning) = &mut self.beginning else { return Next::Done };
+        match beginning.left.next() {
+            Some(OrderKey { key, plan }) => {
+                let kind = beginning.definition.settings().kind;
+                Next::Key { key, plan, kind, digester: self.digester }
+            }
+            None => {
+                if let Some(Beginning { fetch, outbound, .. }) = self.beginning.take()
+                    && !fetch.items.is_empty()
+                {
+                    self.outbound.insert(fetch.id, outbound);
+                    self.submit(vec![fetch]);
+                }
+                Next::Done
+            }
+        }
+    }
+
+    fn begin_key(&mut self, key: Key, plan: Plan, held: Held, digest: Option<u64>) {
+        let Some(beginning) = &mut self.beginning else { return };
+        let (order, loader) = (beginning.order, beginning.loader);
+        if beginning.definition.pattern().matches(key.name()).is_none() {
+            self.settle_order(order, key, loader, Settled::Dropped(DropReason::NoLoader), 0);
+            return;
+        }
+        if held != Held::Nothing && plan.mode == Mode::Missing {
+            self.settle_order(order, key, loader, Settled::Fresh, 0);
+            return;
+        }
+        match self.flights.begin(key.clone(), Owner::Loader { fetch: beginning.fetch.id }) {
+            Begun::Started(token) => {
+                self.flights.join_order(key.db(), key.name(), order);
+                beginning.outbound.push((token, plan));
+                beginning.fetch.items.push(Item { key, held: digest });
+            }
+            Begun::Joined(_) => {
+                self.flights.join_order(key.db(), key.name(), order);
+            }
+            Begun::Full => {
+                let message = "too many keys are in flight";
+                self.settle_order(order, key, loader, Settled::failed(message), 0);
+            }
+        }
+    }
+
+    fn abandon(&mut self, keys: Vec<(OrderId, Key)>) {
+        for (order, key) in keys {
+            use crate::engine::flights::Abandoned;
+            if self.flights.abandon(key.db(), key.name(), order) == Abandoned::NotInFlight {
+                continue;
+            }
+            let loader = self.loaders.route(key.name()).map_or(LoaderId(0), |loader| loader.id);
+            self.settle_order(order, key, loader, Settled::Dropped(DropReason::Cancelled), 0);
+        }
+    }
+
+    /// Tells the engine what became of one key of an order.
+    pub fn settle_order(&mut self, order: OrderId, key: Key, loader: LoaderId, settled: Settled, attempts: u32) {
+        let source = Source::Order(order);
+        self.settlements.push(Settlement { source, key, loader, settled, attempts });
+    }
+}

@@ -1,0 +1,109 @@
+//! Looking at the module: `WARM.STATS` and `WARM.HELP`.
+
+use super::spec::{Argument, ArgumentKind, Keys, Spec};
+use super::{Command, TABLE, Verdict};
+use crate::module::api::Context;
+use crate::module::args::{Args, Parsed, argument};
+use crate::module::docs;
+use crate::module::metrics::{Fields, Metrics, SECTIONS};
+use crate::module::reply::Reply;
+use crate::module::state;
+
+/// `WARM.STATS [section]`.
+pub struct Stats;
+
+impl Command for Stats {
+    const SPEC: Spec = Spec {
+        name: "WARM.STATS",
+        summary: "Returns the module's figures",
+        complexity: "O(N) for N loaders",
+        since: "0.1.0",
+        flags: "readonly",
+        categories: "slow",
+        arity: -1,
+        keys: Keys::None,
+        arguments: &[Argument { optional: true, ..Argument::new("section", ArgumentKind::OneOf(&SECTION)) }],
+        reply: "Map of sections, or the fields of one: `warming` (queue, jobs, keys, reads), `loaders` (a map per loader), \
+                `memory` (bytes), `threads` (time in slices of the main thread, panics caught). Counters count since the \
+                module was loaded.",
+        notes: "`INFO warm` carries the same figures as flat fields.",
+    };
+    type Request<'a> = Option<&'static str>;
+
+    fn parse<'a>(args: &mut Args<'a>) -> Parsed<Option<&'static str>> {
+        if args.is_empty() {
+            return Ok(None);
+        }
+        let sections = SECTIONS.map(|section| (section, section));
+        let section = args.word("section", &sections)?;
+        args.end("nothing after section")?;
+        Ok(Some(section))
+    }
+
+    fn run(_ctx: &Context<'_>, section: Option<&'static str>) -> Verdict {
+        let Some(metrics) = state::with(|state| Metrics::take(state)) else {
+            return Reply::from(argument("the module is not ready".to_owned())).into();
+        };
+        let Metrics { warming, loaders, memory, threads } = metrics;
+        let loaders = loaders.into_iter().map(|(name, fields)| (Reply::Text(name), map(fields))).collect();
+        let sections = [map(warming), Reply::Map(loaders), map(memory), map(threads)];
+        let mut sections = SECTIONS.into_iter().zip(sections);
+        match section {
+            None => Reply::record(sections),
+            Some(section) => Reply::or_null(sections.find(|(name, _)| *name == section).map(|(_, fields)| fields)),
+        }
+        .into()
+    }
+}
+
+const SECTION: [Argument; 4] = [
+    Argument::flag("warming", "warming"),
+    Argument::flag("loaders", "loaders"),
+    Argument::flag("memory", "memory"),
+    Argument::flag("threads", "threads"),
+];
+
+fn map(fields: Fields) -> Reply {
+    Reply::Map(fields.into_iter().map(|(name, figure)| (Reply::Text(name), figure.into())).collect())
+}
+
+/// `WARM.HELP`.
+pub struct Help;
+
+impl Command for Help {
+    const SPEC: Spec = Spec {
+        name: "WARM.HELP",
+        summary: "Lists the commands",
+        complexity: "O(1)",
+        since: "0.1.0",
+        flags: "readonly loading stale",
+        categories: "",
+        arity: 1,
+        keys: Keys::None,
+        arguments: &[],
+        reply: "Array of lines: each command's syntax, and what it does.",
+        notes: "",
+    };
+    type Request<'a> = ();
+
+    fn parse<'a>(args: &mut Args<'a>) -> Parsed<()> {
+        args.end("nothing")
+    }
+
+    fn run(_ctx: &Context<'_>, (): ()) -> Verdict {
+        let mut lines = Vec::new();
+        for entry in TABLE {
+            let entries = if entry.children.is_empty() { std::slice::from_ref(entry) } else { entry.children };
+            for each in entries {
+                let title = if entry.children.is_empty() {
+                    entry.spec.name.to_owned()
+                } else {
+                    format!("{} {}", entry.spec.name, each.spec.name)
+                };
+                lines.push(Reply::Text(docs::syntax(&title, each.spec.arguments)));
+                lines.push(Reply::Text(format!("    {}.", each.spec.summary)));
+            }
+        }
+        Reply::Array(lines).into()
+    }
+}

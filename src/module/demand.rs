@@ -1,0 +1,162 @@
+//! Clients that ask for a key that is not there: what they are told at once, or whom they wait for.
+//!
+//! Here is "one fetch per key": who asks for a key in flight joins it; only the first begins a fetch.
+
+use std::time::Duration;
+
+use super::clock;
+use super::reply::Refusal;
+use super::state::{Outbound, State};
+use super::waiter::{News, Waiter};
+use crate::engine::flights::{Begun, Owner, Refused};
+use crate::engine::key::{Db, Key};
+use crate::engine::request::Plan;
+use crate::engine::time::Instant;
+use crate::loader::fetch::{Fetch, Item, Urgency};
+use crate::loader::settings::Kind;
+
+/// How often a fetch is begun anew for clients that still wait, after its key was changed while it was fetched.
+pub const RESTARTS: u32 = 3;
+
+/// What a client that misses a key is told at once, if anything.
+#[derive(Debug)]
+pub enum Look {
+    /// This; nothing is fetched.
+    Told(News),
+    /// Nothing yet: it may wait.
+    Fetchable,
+}
+
+impl State {
+    /// What is known of a missing key without asking its origin.
+    pub fn look(&mut self, db: Db, name: &[u8]) -> Look {
+        self.counters.read_misses += 1;
+        let Some(loader) = self.loaders.route(name) else { return Look::Told(News::Refused(Refusal::NoLoader)) };
+        if loader.definition.settings().kind != Kind::String {
+            return Look::Told(News::Refused(Refusal::WrongType));
+        }
+        if loader.paused {
+            return Look::Told(News::Refused(Refusal::Paused(loader.definition.name().to_owned())));
+        }
+        if self.absent.is_absent(clock::mono(), db, name) {
+            self.counters.read_absent += 1;
+            return Look::Told(News::Absent);
+        }
+        Look::Fetchable
+    }
+
+    /// Lets clients wait for missing keys, each until `timeout` has passed, and begins what is not in flight; keys of one
+    /// loader share batches.
+    pub fn wait_for(&mut self, wanted: Vec<(Key, Waiter)>, timeout: Option<Duration>) {
+        let deadline = timeout.map(|timeout| clock::mono().after(timeout));
+        let mut started: Vec<Key> = Vec::new();
+        for (key, waiter) in wanted {
+            let (db, name) = (key.db(), key.name());
+            let begun = self.flights.begin(key.clone(), Owner::Loader { fetch: 0 });
+            if begun == Begun::Full {
+                waiter.told(News::Refused(Refusal::QueueFull("too many keys are in flight")));
+                continue;
+            }
+            if let Begun::Joined(_) = begun {
+                self.counters.read_joined += 1;
+            }
+            match self.flights.wait(db, name, waiter, deadline) {
+                Ok(_) => {}
+                Err(Refused::Full(waiter) | Refused::NotInFlight(waiter)) => {
+                    waiter.told(News::Refused(Refusal::QueueFull("too many clients wait")));
+                }
+            }
+            if let Begun::Started(_) = begun {
+                started.push(key);
+            }
+        }
+        self.fetch_live(started);
+        self.wake_for_deadlines(clock::mono());
+    }
+
+    /// Sends live fetches for keys whose flights have begun and belong to nobody yet.
+    pub fn fetch_live(&mut self, keys: Vec<Key>) {
+        let mut open: Vec<(u32, Fetch, Outbound)> = Vec::new();
+        for key in keys {
+            let Some(loader) = self.loaders.route(key.name()).filter(|loader| !loader.paused) else {
+                self.land_refused(&key, Refusal::NoLoader);
+                continue;
+            };
+            let (number, definition) = (loader.id.0, std::sync::Arc::clone(&loader.definition));
+            let room = definition.batch().max(1) as usize;
+            let at = match open.iter().position(|(id, fetch, _)| *id == number && fetch.items.len() < room) {
+                Some(at) => at,
+                None => {
+                    let id = self.new_fetch();
+                    let fetch = Fetch { id, loader: definition, items: Vec::new(), urgency: Urgency::Live };
+                    open.push((number, fetch, Vec::new()));
+                    open.len() - 1
+                }
+            };
+            let (_, fetch, outbound) = &mut open[at];
+            let state = self.flights.state(key.db(), key.name());
+            let owner = Owner::Loader { fetch: fetch.id };
+            let token = state.and_then(|state| self.flights.restart(key.db(), key.name(), state.token, owner));
+            let Some(token) = token else { continue };
+            outbound.push((token, Plan::MISSING));
+            fetch.items.push(Item { key, held: None });
+        }
+        let (fetches, outbounds): (Vec<Fetch>, Vec<Outbound>) = open.into_iter().map(|(_, f, o)| (f, o)).unzip();
+        for (fetch, outbound) in fetches.iter().zip(outbounds) {
+            self.outbound.insert(fetch.id, outbound);
+            self.counters.live_fetches += 1;
+        }
+        self.submit(fetches);
+    }
+
+    /// A client's lease ended without a fill: the module loads the key for those who wait, if it can.
+    pub fn lease_ended(&mut self, key: Key) {
+        let fetchable = matches!(self.look(key.db(), key.name()), Look::Fetchable);
+        if fetchable && self.flights.is_wanted(key.db(), key.name()) {
+            self.fetch_live(vec![key]);
+            return;
+        }
+        self.land_refused(&key, Refusal::Timeout);
+    }
+
+    /// Ends the flight of a key that cannot be fetched.
+    pub fn land_refused(&mut self, key: &Key, refusal: Refusal) {
+        let Some(state) = self.flights.state(key.db(), key.name()) else { return };
+        if let Some(landed) = self.flights.land(key.db(), key.name(), state.token) {
+            self.settle_landed(&landed, None, crate::engine::settlement::Settled::failed(&refusal.to_string()), 0);
+            self.releases.push(landed, News::Refused(refusal));
+            self.leftover = true;
+        }
+    }
+
+    /// The next number of a fetch.
+    pub fn new_fetch(&mut self) -> u64 {
+        self.next_fetch += 1;
+        self.next_fetch
+    }
+
+    /// Hands fetches to the loader; what finds no room waits for the next slice.
+    pub fn submit(&mut self, fetches: Vec<Fetch>) {
+        if fetches.is_empty() {
+            return;
+        }
+        if let Err(back) = self.runtime.submit(fetches) {
+            self.unsent.extend(back);
+            self.leftover = true;
+        }
+    }
+
+    /// Ends waits and leases whose time is over.
+    pub fn expire(&mut self, now: Instant) {
+        use crate::engine::flights::Expired;
+        while let Some(expired) = self.flights.next_expired(now) {
+            match expired {
+                Expired::Waiter { waiter, .. } => {
+                    self.counters.timeouts += 1;
+                    waiter.told(News::Refused(Refusal::Timeout));
+                }
+                Expired::Lease { key, .. } => self.lease_ended(key),
+            }
+        }
+    }
+}

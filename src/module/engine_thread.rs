@@ -1,0 +1,408 @@
+//! The thread that owns the engine: what the main thread tells and asks it, and what it wants done.
+//!
+//! Two bounded channels. *Messages* come from the main thread, which never waits: when the channel is full a client is
+//! told QUEUEFULL, and settlements stay with the main thread for the next slice. *Directives* go to the main thread; they
+//! are bounded by the orders that may be outstanding. The thread sleeps until a message comes or the engine wants to be
+//! asked again.
+//!
+//! A panic is noted, and the engine is built anew: its jobs are lost, orders still under way settle as unknown, and
+//! clients that wait for a job are told so.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+
+use super::answers;
+use super::api::blocked::BlockedClient;
+use super::pulse::Waker;
+use super::reply::{Refusal, Reply};
+use super::{clock, entry};
+use crate::engine::Engine;
+use crate::engine::jobs::{JobFilter, JobState, Opening};
+use crate::engine::key::Key;
+use crate::engine::orders::{Order, Step};
+use crate::engine::outcome::Role;
+use crate::engine::progress::Scope;
+use crate::engine::request::{JobId, JobSpec, LoaderId, LoaderRules, Priority, Reason, Request};
+use crate::engine::settings::Settings;
+use crate::engine::settlement::{OrderId, Settlement};
+use crate::engine::stats::Stats;
+use crate::engine::time::Instant;
+
+/// Messages that may wait; each is at most one slice's work.
+const MESSAGES: usize = 4096;
+
+/// Directives that may wait; the engine's thread waits for room when the main thread is that far behind.
+const DIRECTIVES: usize = 4096;
+
+/// The longest sleep: figures are published at least this often.
+const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+
+/// Messages handled before orders are asked for again.
+const MESSAGES_A_ROUND: usize = 64;
+
+/// Orders sent before messages are looked at again.
+const ORDERS_A_ROUND: usize = 64;
+
+/// What the main thread tells the engine.
+#[derive(Debug)]
+pub enum Message {
+    /// A job begins.
+    Open(JobId, JobSpec),
+    /// Keys for a job.
+    Enqueue(JobId, Vec<Request>),
+    /// One key that a client missed where it could not wait.
+    Want(Request),
+    /// No more keys come for a job.
+    Seal(JobId, Option<Sealed>),
+    /// What became of keys.
+    Settle(Vec<Settlement>),
+    /// How the server is: the used share of `maxmemory`, if there is a limit, and its role.
+    Vitals(Option<f64>, Role),
+    /// What is defined, with the names to show.
+    Loaders(Vec<(LoaderRules, Arc<str>)>),
+    /// Databases were emptied or swapped.
+    Flushed(Scope),
+    /// The directives changed.
+    Configure(Settings),
+    /// Warming stands still.
+    Pause,
+    /// Warming goes on.
+    Resume,
+    /// A client asks.
+    Ask(Question, BlockedClient),
+    /// The thread ends.
+    Stop,
+}
+
+/// Who waits for a job's keys to be queued, and what the main thread counted of them.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The client of WARM.LOAD.
+    pub client: BlockedClient,
+    /// Keys that existed already.
+    pub fresh: u64,
+    /// Keys that no loader matches.
+    pub no_loader: u64,
+    /// Keys the caller may not write.
+    pub denied: u64,
+    /// Whether the client waits for the job's end, and until when.
+    pub wait: Option<Instant>,
+}
+
+/// What clients ask of the engine.
+#[derive(Debug)]
+pub enum Question {
+    /// WARM.JOB STATUS.
+    Job(JobId),
+    /// WARM.JOB LIST: which, and how many at most.
+    Jobs(JobFilter, usize),
+    /// WARM.JOB WAIT.
+    Wait(JobId, Instant),
+    /// WARM.JOB CANCEL.
+    Cancel(JobId),
+    /// WARM.PROGRESS.
+    Progress(Key),
+    /// WARM.QUEUE.
+    Queue(usize),
+}
+
+/// What the engine wants the main thread to do.
+#[derive(Debug)]
+pub enum Directive {
+    /// Load these keys.
+    Order(Order),
+    /// These orders no longer want these keys; drop what is under way unless somebody else wants it.
+    Abandon(Vec<(OrderId, Key)>),
+}
+
+/// The main thread's end.
+#[derive(Debug)]
+pub struct EngineHandle {
+    messages: Sender<Message>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts the thread: its handle, the directives it will send, and the figures it publishes.
+pub fn start(
+    settings: Settings,
+    waker: Waker,
+) -> std::io::Result<(EngineHandle, Receiver<Directive>, Arc<ArcSwap<Stats>>)> {
+    let (messages, inbox) = bounded(MESSAGES);
+    let (outbox, directives) = bounded(DIRECTIVES);
+    let stats = Arc::new(ArcSwap::from_pointee(Stats::default()));
+    let published = Arc::clone(&stats);
+    let thread = thread::Builder::new().name("warm-engine".to_owned()).spawn(move || {
+        let mut owner = Owner { inbox, outbox, waker, published, desk: Desk::new(settings) };
+        while catch_unwind(AssertUnwindSafe(|| owner.run())).is_err() {
+            entry::note_panic("the engine thread");
+            owner.desk = owner.desk.rebuilt();
+        }
+    })?;
+    Ok((EngineHandle { messages, thread: Some(thread) }, directives, stats))
+}
+
+impl EngineHandle {
+    /// Sends a message; gives it back if there is no room.
+    pub fn send(&self, message: Message) -> Result<(), Message> {
+        self.messages.try_send(message).map_err(|refused| match refused {
+            TrySendError::Full(message) | TrySendError::Disconnected(message) => message,
+        })
+    }
+
+    /// Asks for a client; a client that cannot be heard is told so.
+    pub fn ask(&self, question: Question, client: BlockedClient) {
+        if let Err(Message::Ask(_, client)) = self.send(Message::Ask(question, client)) {
+            client.answer(Refusal::QueueFull("the engine has too much to do").into());
+        }
+    }
+
+    /// Ends the thread and waits for it. The directives' receiver must be gone, so that the thread cannot wait for room.
+    pub fn stop(&mut self) {
+        // A full channel is drained by the thread itself; waiting here is bounded by that.
+        let _ = self.messages.send_timeout(Message::Stop, Duration::from_secs(5));
+        if let Some(thread) = self.thread.take() {
+            // A panic there was noted where it was caught; there is nothing to add.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Owner {
+    inbox: Receiver<Message>,
+    outbox: Sender<Directive>,
+    waker: Waker,
+    published: Arc<ArcSwap<Stats>>,
+    desk: Desk,
+}
+
+/// The engine, and the clients that wait for it.
+struct Desk {
+    engine: Engine,
+    settings: Settings,
+    loaders: Vec<LoaderRules>,
+    /// What the loaders are called, also those that are gone while keys remember them.
+    names: HashMap<LoaderId, Arc<str>>,
+    /// Keys accepted and rejected so far, of jobs whose keys still come.
+    open: HashMap<JobId, (u64, u64)>,
+    /// Clients that wait for a job's end, each until an instant.
+    waiting: Vec<(JobId, Instant, BlockedClient)>,
+}
+
+impl Owner {
+    fn run(&mut self) {
+        loop {
+            let now = clock::now();
+            let mut sleep = LONGEST_SLEEP;
+            let mut sent = 0;
+            while sent < ORDERS_A_ROUND {
+                match self.desk.engine.poll(now) {
+                    Step::Order(order) => {
+                        if self.outbox.send(Directive::Order(order)).is_err() {
+                            return;
+                        }
+                        sent += 1;
+                    }
+                    Step::WaitUntil(at) => {
+                        sleep = sleep.min(at.since(now.mono));
+                        break;
+                    }
+                    Step::Idle => break,
+                }
+            }
+            if sent > 0 {
+                self.waker.wake();
+            }
+            if sent == ORDERS_A_ROUND {
+                sleep = Duration::ZERO;
+            }
+            self.desk.end_waits(now.mono);
+            if let Some(first) = self.desk.waiting.iter().map(|(_, until, _)| *until).min() {
+                sleep = sleep.min(first.since(now.mono));
+            }
+            if !self.hear(sleep) {
+                return;
+            }
+        }
+    }
+
+    /// Handles what came, waiting for the first at most `sleep`; false if the thread is to end.
+    fn hear(&mut self, sleep: Duration) -> bool {
+        let first = match self.inbox.try_recv() {
+            Ok(message) => message,
+            Err(_) => {
+                self.publish();
+                match self.inbox.recv_timeout(sleep) {
+                    Ok(message) => message,
+                    Err(RecvTimeoutError::Timeout) => return true,
+                    Err(RecvTimeoutError::Disconnected) => return false,
+                }
+            }
+        };
+        let mut next = Some(first);
+        let mut handled = 0;
+        while let Some(message) = next.take() {
+            match message {
+                Message::Stop => return false,
+                Message::Ask(Question::Cancel(job), client) => self.cancel(job, client),
+                message => self.desk.handle(message),
+            }
+            handled += 1;
+            if handled < MESSAGES_A_ROUND {
+                next = self.inbox.try_recv().ok();
+            }
+        }
+        if !self.desk.engine.ended_jobs().is_empty() || !self.desk.waiting.is_empty() {
+            self.publish();
+            self.desk.end_jobs();
+        }
+        true
+    }
+
+    fn cancel(&mut self, job: JobId, client: BlockedClient) {
+        let now = clock::now();
+        let reply = match self.desk.engine.cancel_job(now, job) {
+            None => answers::no_such_job(job),
+            Some(cancelled) => {
+                let dropped = Reply::count(cancelled.dropped);
+                if !cancelled.abandon.is_empty() && self.outbox.send(Directive::Abandon(cancelled.abandon)).is_ok() {
+                    self.waker.wake();
+                }
+                dropped
+            }
+        };
+        client.answer(reply);
+    }
+
+    fn publish(&self) {
+        self.published.store(Arc::new(self.desk.engine.stats()));
+    }
+}
+
+impl Desk {
+    fn new(settings: Settings) -> Self {
+        Desk {
+            engine: Engine::new(settings.clone()),
+            settings,
+            loaders: Vec::new(),
+            names: HashMap::new(),
+            open: HashMap::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    fn rebuilt(&mut self) -> Self {
+        for (_, _, client) in self.waiting.drain(..) {
+            client.answer(Reply::Error("ERR the job was lost in an internal error, see the log".to_owned()));
+        }
+        let mut desk = Desk::new(self.settings.clone());
+        desk.loaders = std::mem::take(&mut self.loaders);
+        desk.names = std::mem::take(&mut self.names);
+        desk.engine.set_loaders(clock::now(), desk.loaders.clone());
+        desk
+    }
+
+    fn handle(&mut self, message: Message) {
+        let now = clock::now();
+        match message {
+            Message::Open(job, spec) => {
+                if self.engine.open_job(now, job, spec) == Opening::Opened {
+                    self.open.insert(job, (0, 0));
+                }
+            }
+            Message::Enqueue(job, requests) => {
+                let taken = self.engine.enqueue(now, job, requests);
+                if let Some((accepted, rejected)) = self.open.get_mut(&job) {
+                    *accepted += taken.accepted as u64;
+                    *rejected += taken.rejected as u64;
+                }
+            }
+            Message::Want(request) => {
+                // A full queue means that the key stays cold, as it was; the engine counts it.
+                self.engine.want(now, request, Priority::MAX, Reason::Request);
+            }
+            Message::Seal(job, sealed) => {
+                let counted = self.open.remove(&job);
+                self.engine.seal_job(now, job);
+                match (counted, sealed) {
+                    (Some((accepted, rejected)), Some(sealed)) => self.sealed(job, accepted, rejected, sealed),
+                    (None, Some(sealed)) => sealed.client.answer(Refusal::QueueFull("too many jobs run").into()),
+                    (_, None) => {}
+                }
+            }
+            Message::Settle(settlements) => {
+                settlements.into_iter().for_each(|settlement| self.engine.settle(now, settlement));
+            }
+            Message::Vitals(memory, role) => self.engine.set_vitals(memory, role),
+            Message::Loaders(loaders) => {
+                self.names.extend(loaders.iter().map(|(rules, name)| (rules.id, Arc::clone(name))));
+                self.loaders = loaders.into_iter().map(|(rules, _)| rules).collect();
+                self.engine.set_loaders(now, self.loaders.clone());
+            }
+            Message::Flushed(scope) => self.engine.flushed(scope),
+            Message::Configure(settings) => {
+                self.settings = settings.clone();
+                self.engine.configure(settings);
+            }
+            Message::Pause => self.engine.pause(),
+            Message::Resume => self.engine.resume(),
+            Message::Ask(question, client) => self.answer(question, client),
+            Message::Stop => {}
+        }
+    }
+
+    fn sealed(&mut self, job: JobId, accepted: u64, rejected: u64, sealed: Sealed) {
+        match sealed.wait {
+            Some(until) => self.waiting.push((job, until, sealed.client)),
+            None => sealed.client.answer(Reply::record([
+                ("job", Reply::count(job.0)),
+                ("accepted", Reply::count(accepted)),
+                ("fresh", Reply::count(sealed.fresh)),
+                ("no_loader", Reply::count(sealed.no_loader)),
+                ("rejected", Reply::count(rejected + sealed.denied)),
+            ])),
+        }
+    }
+
+    fn answer(&mut self, question: Question, client: BlockedClient) {
+        let now = clock::now();
+        match question {
+            Question::Job(job) => client.answer(answers::job(&self.engine, now, job)),
+            Question::Jobs(filter, count) => client.answer(answers::jobs(&self.engine, now, filter, count)),
+            Question::Progress(key) => client.answer(answers::progress(&self.engine, &self.names, &key)),
+            Question::Queue(count) => client.answer(answers::queue(&self.engine, count)),
+            Question::Wait(job, until) => {
+                if self.engine.job(now, job).is_none() {
+                    client.answer(answers::no_such_job(job));
+                } else {
+                    self.waiting.push((job, until, client));
+                }
+            }
+            // Needs the way out; `Owner::hear` handles it.
+            Question::Cancel(_) => {}
+        }
+    }
+
+    /// Answers those who wait for jobs that have ended.
+    fn end_jobs(&mut self) {
+        let now = clock::now();
+        let engine = &self.engine;
+        for (job, _, client) in
+            self.waiting.extract_if(.., |(job, _, _)| engine.job(now, *job).is_none_or(|status| status.state != JobState::Running))
+        {
+            client.answer(answers::job(engine, now, job));
+        }
+    }
+
+    /// Answers those whose wait ran out.
+    fn end_waits(&mut self, now: Instant) {
+        for (_, _, client) in self.waiting.extract_if(.., |(_, until, _)| *until <= now) {
+            client.answer(Refusal::Timeout.into());
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The one door: every callback of the server's enters here. A panic behind it is one error reply, one log line and one
+//! count; it never reaches the server.
+
+use std::os::raw::c_int;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::api::context::bytes_of;
+use super::api::log::{self, Level};
+use super::api::{Context, raw};
+use super::args::Args;
+use super::commands::{Command, Verdict};
+use super::register;
+use super::reply::Reply;
+
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// Panics caught since the library was mapped, on any thread.
+pub fn panics() -> u64 {
+    PANICS.load(Ordering::Relaxed)
+}
+
+/// Counts and logs a panic that was caught at `place`.
+pub fn note_panic(place: &str) {
+    PANICS.fetch_add(1, Ordering::Relaxed);
+    log::line(Level::Warning, &format!("internal error in {place}: a panic was caught; please report it"));
+}
+
+/// Runs `body`; if it panics, notes the panic and gives `fallback`.
+pub fn door<R>(place: &'static str, fallback: R, body: impl FnOnce() -> R) -> R {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(result) => result,
+        Err(_) => {
+            note_panic(place);
+            fallback
+        }
+    }
+}
+
+/// The callback of command `C`: parse, then run, then reply.
+///
+/// # Safety
+/// Only for the server: a valid context and `argc` live strings at `argv`.
+pub unsafe extern "C" fn command<C: Command>(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    let ok = raw::REDISMODULE_OK as c_int;
+    // SAFETY: the server gives a valid context for the time of this call.
+    let ctx = unsafe { Context::from_raw(ctx) };
+    let verdict = door(C::SPEC.name, Verdict::Reply(Reply::Error("ERR internal error, see the log".to_owned())), || {
+        // SAFETY: the server passes `argc` live strings, which stay as they are until this callback returns.
+        let words = unsafe { words(argv, argc) };
+        if register::answer_key_positions(&ctx, &words, &C::SPEC) {
+            return Verdict::Settled;
+        }
+        let names = if C::SPEC.name.contains('.') { 1 } else { 2 };
+        let mut args = Args::new(words.get(names..).unwrap_or(&[]));
+        match C::parse(&mut args) {
+            Ok(request) => C::run(&ctx, request),
+            Err(refusal) => Verdict::Reply(refusal.into()),
+        }
+    });
+    if let Verdict::Reply(reply) = verdict {
+        door("reply", (), || reply.send(&ctx));
+    }
+    ok
+}
+
+/// The bytes of a command's words.
+///
+/// # Safety
+/// `argc` live strings at `argv`, unchanged while the slices live.
+unsafe fn words<'a>(argv: *mut *mut raw::RedisModuleString, argc: c_int) -> Vec<&'a [u8]> {
+    let count = usize::try_from(argc).unwrap_or(0);
+    // SAFETY: `argc` pointers at `argv` (precondition).
+    let strings = unsafe { std::slice::from_raw_parts(argv, count) };
+    // SAFETY: each is a live string (precondition).
+    strings.iter().map(|string| unsafe { bytes_of(*string) }).collect()
+}

@@ -1,0 +1,316 @@
+//! A target becomes keys, in slices: each key is routed to its loader and left out if it is warm already, and the rest goes
+//! to the engine in chunks.
+//!
+//! A collection is read while others may change it: a member that moves while it is read may be missed or met twice. The
+//! engine queues a key once, so meeting it twice does no harm.
+
+use super::api::Context;
+use super::api::blocked::BlockedClient;
+use super::api::call::Effect;
+use super::api::client::{Caller, Need};
+use super::api::context::{Held, Look};
+use super::clock;
+use super::engine_thread::{Message, Sealed};
+use super::reply::{Refusal, Reply};
+use super::slice::Progress;
+use super::state::{self, State};
+use crate::engine::key::{Db, Key};
+use crate::engine::request::{JobId, Mode, Plan, Request};
+use crate::engine::time::Instant;
+
+/// Keys looked at in one step; about 0.5 µs each.
+const KEYS_A_STEP: usize = 32;
+
+/// Members read from a collection in one step.
+const MEMBERS_A_STEP: usize = 64;
+
+/// Keys sent to the engine in one message.
+const CHUNK: usize = 256;
+
+/// Which keys a command means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// These.
+    Keys(Vec<Vec<u8>>),
+    /// The members of a set, sorted set (highest first) or list.
+    From(Vec<u8>),
+}
+
+/// A target on its way to the engine.
+#[derive(Debug)]
+pub struct Expansion {
+    job: JobId,
+    db: Db,
+    plan: Plan,
+    caller: Option<Caller>,
+    client: Option<BlockedClient>,
+    wait: Option<Instant>,
+    members: Members,
+    names: std::vec::IntoIter<Vec<u8>>,
+    chunk: Vec<Request>,
+    counts: Counts,
+}
+
+/// What the main thread counts of a target's keys.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counts {
+    /// Keys handed to the engine.
+    pub sent: u64,
+    /// Keys that are warm.
+    pub fresh: u64,
+    /// Keys that no loader matches.
+    pub no_loader: u64,
+    /// Keys that the caller may not write.
+    pub denied: u64,
+}
+
+/// Where more names come from.
+#[derive(Debug)]
+enum Members {
+    None,
+    Set { collection: Vec<u8>, cursor: Vec<u8> },
+    Sorted { collection: Vec<u8>, next: u64 },
+    List { collection: Vec<u8>, next: u64 },
+}
+
+/// What a step of one expansion came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    More,
+    /// The engine has no room; try later.
+    Stalled,
+    Finished,
+}
+
+impl Expansion {
+    /// A target to expand for a job in the client's database. Refused if the caller may not touch what it names, or the
+    /// collection is none.
+    pub fn new(ctx: &Context<'_>, job: JobId, target: Target, plan: Plan) -> Result<Self, Refusal> {
+        let caller = ctx.caller();
+        let (members, names) = match target {
+            Target::Keys(names) => {
+                may(caller.as_ref(), Need::Write, names.iter().map(Vec::as_slice))?;
+                (Members::None, names)
+            }
+            Target::From(collection) => {
+                may(caller.as_ref(), Need::Read, [collection.as_slice()])?;
+                (Members::of(ctx, collection)?, Vec::new())
+            }
+        };
+        Ok(Expansion {
+            job,
+            db: ctx.db(),
+            plan,
+            caller,
+            client: None,
+            wait: None,
+            members,
+            names: names.into_iter(),
+            chunk: Vec::new(),
+            counts: Counts::default(),
+        })
+    }
+
+    /// Lets a client wait for the keys to be queued, or for the job's end until `wait`.
+    pub fn answering(self, client: BlockedClient, wait: Option<Instant>) -> Self {
+        Expansion { client: Some(client), wait, ..self }
+    }
+
+    /// Expands everything at once, for a caller that cannot wait; the context's database is the target's.
+    pub fn at_once(mut self, ctx: &Context<'_>) -> Result<Counts, Refusal> {
+        loop {
+            match self.advance(ctx) {
+                Outcome::More => {}
+                Outcome::Finished => return Ok(self.counts),
+                Outcome::Stalled => return Err(Refusal::QueueFull("the engine has too much to do")),
+            }
+        }
+    }
+
+    fn advance(&mut self, ctx: &Context<'_>) -> Outcome {
+        for _ in 0..KEYS_A_STEP {
+            if self.chunk.len() >= CHUNK {
+                break;
+            }
+            match self.names.next() {
+                Some(name) => self.consider(ctx, &name),
+                None => break,
+            }
+        }
+        let read_out = self.names.len() == 0 && self.members.is_none();
+        if (self.chunk.len() >= CHUNK || (read_out && !self.chunk.is_empty())) && !self.send_chunk() {
+            return Outcome::Stalled;
+        }
+        if self.names.len() > 0 {
+            return Outcome::More;
+        }
+        if !self.members.is_none() {
+            self.names = self.members.next(ctx).into_iter();
+            return Outcome::More;
+        }
+        if self.seal() { Outcome::Finished } else { Outcome::Stalled }
+    }
+
+    fn consider(&mut self, ctx: &Context<'_>, name: &[u8]) {
+        let loader = state::with(|state| state.loaders.route(name).map(|loader| loader.id)).flatten();
+        let Some(loader) = loader else {
+            self.counts.no_loader += 1;
+            return;
+        };
+        // Explicit keys were checked as a whole; members are checked one by one.
+        if self.client_may_not_write(name) {
+            self.counts.denied += 1;
+            return;
+        }
+        if self.plan.mode == Mode::Missing && ctx.held(name, Look::Peek) != Held::Nothing {
+            self.counts.fresh += 1;
+            return;
+        }
+        self.counts.sent += 1;
+        self.chunk.push(Request { key: Key::new(self.db, name), loader, plan: self.plan });
+    }
+
+    fn client_may_not_write(&self, name: &[u8]) -> bool {
+        self.caller.as_ref().is_some_and(|caller| caller.first_denied(Need::Write, [name]).is_some())
+    }
+
+    fn send_chunk(&mut self) -> bool {
+        let chunk = std::mem::take(&mut self.chunk);
+        let back = state::with(|state| state.engine.send(Message::Enqueue(self.job, chunk)));
+        match back {
+            Some(Ok(())) => true,
+            Some(Err(Message::Enqueue(_, chunk))) => {
+                self.chunk = chunk;
+                false
+            }
+            _ => false,
+        }
+    }
+
+    fn seal(&mut self) -> bool {
+        let Counts { fresh, no_loader, denied, .. } = self.counts;
+        let sealed = self.client.take().map(|client| Sealed { client, fresh, no_loader, denied, wait: self.wait });
+        match state::with(|state| state.engine.send(Message::Seal(self.job, sealed))) {
+            Some(Ok(())) => true,
+            Some(Err(Message::Seal(_, sealed))) => {
+                self.client = sealed.map(|sealed| sealed.client);
+                false
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Members {
+    fn of(ctx: &Context<'_>, collection: Vec<u8>) -> Result<Self, Refusal> {
+        let kind = ctx.call(c"TYPE", Effect::Read, &[&collection]).map_err(Refusal::Argument)?;
+        match kind.bytes() {
+            b"set" => Ok(Members::Set { collection, cursor: b"0".to_vec() }),
+            b"zset" => Ok(Members::Sorted { collection, next: 0 }),
+            b"list" => Ok(Members::List { collection, next: 0 }),
+            b"none" => Ok(Members::None),
+            _ => Err(Refusal::WrongType),
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        matches!(self, Members::None)
+    }
+
+    /// The next names; the source is none once it is read out. A collection that was deleted or changed its type
+    /// meanwhile has no more members.
+    fn next(&mut self, ctx: &Context<'_>) -> Vec<Vec<u8>> {
+        let owned = |names: Vec<&[u8]>| names.into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>();
+        match self {
+            Members::None => Vec::new(),
+            Members::Set { collection, cursor } => {
+                let count = MEMBERS_A_STEP.to_string();
+                let args: [&[u8]; 4] = [collection, cursor, b"COUNT", count.as_bytes()];
+                let (names, next) = match ctx.call(c"SSCAN", Effect::Read, &args) {
+                    Ok(answer) => (owned(answer.strings_in(1)), answer.bytes_in(0).to_vec()),
+                    Err(_) => (Vec::new(), b"0".to_vec()),
+                };
+                if next == b"0" {
+                    *self = Members::None;
+                } else {
+                    *cursor = next;
+                }
+                names
+            }
+            Members::Sorted { collection, next } => {
+                let names = range(ctx, c"ZREVRANGE", collection, *next);
+                self.moved_on(names)
+            }
+            Members::List { collection, next } => {
+                let names = range(ctx, c"LRANGE", collection, *next);
+                self.moved_on(names)
+            }
+        }
+    }
+
+    fn moved_on(&mut self, names: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        if names.len() < MEMBERS_A_STEP {
+            *self = Members::None;
+        } else if let Members::Sorted { next, .. } | Members::List { next, .. } = self {
+            *next += names.len() as u64;
+        }
+        names
+    }
+}
+
+fn range(ctx: &Context<'_>, command: &std::ffi::CStr, collection: &[u8], from: u64) -> Vec<Vec<u8>> {
+    let (from, to) = (from.to_string(), (from + MEMBERS_A_STEP as u64 - 1).to_string());
+    match ctx.call(command, Effect::Read, &[collection, from.as_bytes(), to.as_bytes()]) {
+        Ok(answer) => answer.strings().into_iter().map(<[u8]>::to_vec).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+fn may<'k>(caller: Option<&Caller>, need: Need, keys: impl IntoIterator<Item = &'k [u8]>) -> Result<(), Refusal> {
+    match caller.and_then(|caller| caller.first_denied(need, keys)) {
+        None => Ok(()),
+        Some(_) => Err(Refusal::NoPermission("this user has no permission to access one of the keys".to_owned())),
+    }
+}
+
+/// One step of the oldest expansion; the others take their turns after it.
+pub fn step(ctx: &Context<'_>) -> Progress {
+    let Some(Some(mut expansion)) = state::with(|state| state.expansions.pop_front()) else { return Progress::Idle };
+    ctx.select(expansion.db);
+    match expansion.advance(ctx) {
+        Outcome::Finished => Progress::Stepped,
+        Outcome::More => {
+            state::with(|state| state.expansions.push_back(expansion));
+            Progress::Stepped
+        }
+        Outcome::Stalled => {
+            state::with(|state| {
+                state.expansions.push_back(expansion);
+                state.leftover = true;
+                state.pulse.wake_at(clock::mono().after(super::slice::HALT));
+            });
+            Progress::Idle
+        }
+    }
+}
+
+impl State {
+    /// The number of a new job.
+    pub fn new_job(&mut self) -> JobId {
+        self.next_job += 1;
+        JobId(self.next_job)
+    }
+}
+
+impl Counts {
+    /// The reply of WARM.LOAD where the client could not wait for the engine's own count.
+    pub fn record(&self, job: JobId) -> Reply {
+        Reply::record([
+            ("job", Reply::count(job.0)),
+            ("accepted", Reply::count(self.sent)),
+            ("fresh", Reply::count(self.fresh)),
+            ("no_loader", Reply::count(self.no_loader)),
+            ("rejected", Reply::count(self.denied)),
+        ])
+    }
+}

@@ -1,0 +1,163 @@
+//! What the server tells us: key events, its own events, and every command it is sent.
+
+use std::cell::RefCell;
+use std::os::raw::{c_char, c_int, c_void};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::api::context::bytes_of;
+use super::api::{Context, api, raw};
+use super::{clock, entry, slice, state};
+use crate::engine::key::{Db, Key};
+use crate::engine::progress::Scope;
+
+/// Commands that the server was sent, our own calls left out. Written on the main thread alone.
+static COMMANDS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The key that we are writing now, on the main thread: its events are our own.
+    static WRITING: RefCell<Option<Key>> = const { RefCell::new(None) };
+}
+
+/// Commands seen since the module was loaded.
+pub fn commands_seen() -> u64 {
+    COMMANDS.load(Ordering::Relaxed)
+}
+
+/// Runs `write`, a write of ours to `key`: the key's events during it are not somebody else's. Events of other keys are
+/// (another module may react to our write).
+pub fn writing<R>(key: &Key, write: impl FnOnce() -> R) -> R {
+    struct Done;
+    impl Drop for Done {
+        fn drop(&mut self) {
+            WRITING.set(None);
+        }
+    }
+    WRITING.set(Some(key.clone()));
+    let _done = Done;
+    write()
+}
+
+/// Subscribes to everything; the filter's handle, for [`unregister`].
+pub fn register(ctx: &Context<'_>) -> Result<Filter, String> {
+    let types = raw::REDISMODULE_NOTIFY_GENERIC
+        | raw::REDISMODULE_NOTIFY_STRING
+        | raw::REDISMODULE_NOTIFY_LIST
+        | raw::REDISMODULE_NOTIFY_SET
+        | raw::REDISMODULE_NOTIFY_HASH
+        | raw::REDISMODULE_NOTIFY_ZSET
+        | raw::REDISMODULE_NOTIFY_STREAM
+        | raw::REDISMODULE_NOTIFY_MODULE;
+    let subscribe = api!(RedisModule_SubscribeToKeyspaceEvents);
+    // SAFETY: the load context; the callback lives as long as the library.
+    if unsafe { subscribe(ctx.raw(), types, Some(key_event)) } != raw::REDISMODULE_OK as c_int {
+        return Err("the server refused the subscription to key events".to_owned());
+    }
+    let events = [
+        raw::REDISMODULE_EVENT_EVENTLOOP,
+        raw::REDISMODULE_EVENT_FLUSHDB,
+        raw::REDISMODULE_EVENT_SWAPDB,
+        raw::REDISMODULE_EVENT_CRON_LOOP,
+        raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
+        raw::REDISMODULE_EVENT_LOADING,
+    ];
+    let subscribe = api!(RedisModule_SubscribeToServerEvent);
+    for id in events {
+        let event = raw::RedisModuleEvent { id, dataver: 1 };
+        // SAFETY: the load context; the callback lives as long as the library.
+        if unsafe { subscribe(ctx.raw(), event, Some(server_event)) } != raw::REDISMODULE_OK as c_int {
+            return Err(format!("the server refused the subscription to server event {id}"));
+        }
+    }
+    let register = api!(RedisModule_RegisterCommandFilter);
+    // SAFETY: the load context; the callback lives as long as the library.
+    let filter = unsafe { register(ctx.raw(), Some(command_seen), raw::REDISMODULE_CMDFILTER_NOSELF as c_int) };
+    if filter.is_null() {
+        return Err("the server refused the command filter".to_owned());
+    }
+    Ok(Filter(filter))
+}
+
+/// The registered command filter.
+#[derive(Debug)]
+pub struct Filter(*mut raw::RedisModuleCommandFilter);
+
+/// Takes the filter away. The server drops our subscriptions itself at unload.
+pub fn unregister(ctx: &Context<'_>, filter: Filter) {
+    let unregister = api!(RedisModule_UnregisterCommandFilter);
+    // SAFETY: the unload context and the handle that registration gave; used once (moved in).
+    let _ = unsafe { unregister(ctx.raw(), filter.0) };
+}
+
+unsafe extern "C" fn command_seen(_filter: *mut raw::RedisModuleCommandFilterCtx) {
+    // Only the main thread writes: a plain load and store, no locked instruction.
+    COMMANDS.store(COMMANDS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+}
+
+unsafe extern "C" fn key_event(
+    ctx: *mut raw::RedisModuleCtx,
+    _kind: c_int,
+    _event: *const c_char,
+    name: *mut raw::RedisModuleString,
+) -> c_int {
+    entry::door("key event", (), || {
+        // SAFETY: the server gives a valid context for the time of this call.
+        let ctx = unsafe { Context::from_raw(ctx) };
+        let idle = state::with(|state| state.flights.is_empty() && state.absent.is_empty());
+        if idle != Some(false) {
+            return;
+        }
+        // SAFETY: the server's string, alive and unchanged during this call.
+        let name = unsafe { bytes_of(name) };
+        let db = ctx.db();
+        let own = WRITING.with_borrow(|key| key.as_ref().is_some_and(|key| key.db() == db && key.name() == name));
+        if !own {
+            state::with(|state| state.key_changed(db, name));
+        }
+    });
+    raw::REDISMODULE_OK as c_int
+}
+
+unsafe extern "C" fn server_event(
+    ctx: *mut raw::RedisModuleCtx,
+    event: raw::RedisModuleEvent,
+    sub: u64,
+    data: *mut c_void,
+) {
+    entry::door("server event", (), || {
+        // SAFETY: the server gives a valid context for the time of this call.
+        let ctx = unsafe { Context::from_raw(ctx) };
+        match event.id {
+            raw::REDISMODULE_EVENT_EVENTLOOP if sub == raw::REDISMODULE_SUBEVENT_EVENTLOOP_BEFORE_SLEEP => {
+                slice::turn(&ctx);
+            }
+            raw::REDISMODULE_EVENT_FLUSHDB => {
+                // SAFETY: this event's data is a flush info, alive during this call.
+                let info = unsafe { data.cast::<raw::RedisModuleFlushInfo>().as_ref() };
+                // A database of -1 is all of them.
+                let db = info.and_then(|info| u32::try_from(info.dbnum).ok());
+                state::with(|state| state.flushed(db.map_or(Scope::All, |db| Scope::One(Db(db)))));
+            }
+            raw::REDISMODULE_EVENT_SWAPDB => {
+                // SAFETY: this event's data is a swap info, alive during this call.
+                if let Some(info) = unsafe { data.cast::<raw::RedisModuleSwapDbInfo>().as_ref() } {
+                    let dbs = [info.dbnum_first, info.dbnum_second];
+                    let dbs = dbs.map(|db| Db(u32::try_from(db).unwrap_or(0)));
+                    state::with(|state| dbs.into_iter().for_each(|db| state.flushed(Scope::One(db))));
+                }
+            }
+            raw::REDISMODULE_EVENT_CRON_LOOP => cron(&ctx),
+            raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED | raw::REDISMODULE_EVENT_LOADING => cron(&ctx),
+            _ => {}
+        }
+    });
+}
+
+/// Some ten times a second, and when the role changes: tells the engine how the server is, and reads the directives.
+fn cron(ctx: &Context<'_>) {
+    let (memory, standing) = (ctx.memory_ratio(), ctx.standing());
+    state::with(|state| {
+        state.read_directives();
+        state.take_pulse(memory, standing);
+        state.wake_for_deadlines(clock::mono());
+    });
+}

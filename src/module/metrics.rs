@@ -1,0 +1,177 @@
+//! All figures, taken at one moment: what `INFO warm` and `WARM.STATS` say is this.
+
+use std::sync::atomic::Ordering;
+
+use super::loaders::Loader;
+use super::reply::Reply;
+use super::state::{Counters, State};
+use super::{alloc, clock, entry, hooks};
+use crate::engine::settlement::DropReason;
+use crate::engine::stats::Stats;
+
+/// The sections, as `WARM.STATS` names them.
+pub const SECTIONS: [&str; 4] = ["warming", "loaders", "memory", "threads"];
+
+/// One figure.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Figure {
+    /// A count, a size in bytes, or a time in the unit that the name says.
+    Count(u64),
+    /// A ratio or a rate.
+    Real(f64),
+    /// A word.
+    Word(&'static str),
+}
+
+/// Named figures.
+pub type Fields = Vec<(String, Figure)>;
+
+/// Everything.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Metrics {
+    /// Queue, jobs, keys.
+    pub warming: Fields,
+    /// Each loader's, by name.
+    pub loaders: Vec<(String, Fields)>,
+    /// Bytes.
+    pub memory: Fields,
+    /// What the module costs.
+    pub threads: Fields,
+}
+
+impl Metrics {
+    /// The figures of now.
+    pub fn take(state: &State) -> Metrics {
+        let stats = state.engine_stats.load_full();
+        Metrics {
+            warming: warming(state, &stats),
+            loaders: state.loaders.iter().map(|l| (l.definition.name().to_owned(), gauges(state, l))).collect(),
+            memory: memory(state, &stats),
+            threads: threads(&state.counters),
+        }
+    }
+}
+
+impl From<Figure> for Reply {
+    fn from(figure: Figure) -> Reply {
+        match figure {
+            Figure::Count(n) => Reply::count(n),
+            Figure::Real(x) => Reply::Double(x),
+            Figure::Word(word) => Reply::Word(word),
+        }
+    }
+}
+
+/// A loader's figures as `WARM.LOADER GET` shows them: with the latency as a map.
+pub fn loader_fields(state: &State, loader: &Loader) -> Vec<(String, Reply)> {
+    let (latency, figures): (Vec<_>, Vec<_>) =
+        gauges(state, loader).into_iter().partition(|(name, _)| name.starts_with(LATENCY));
+    let mut fields: Vec<(String, Reply)> = figures.into_iter().map(|(name, figure)| (name, figure.into())).collect();
+    let latency = latency.into_iter().map(|(name, figure)| (Reply::Text(name[LATENCY.len()..].to_owned()), figure.into()));
+    fields.push(("latency_ms".to_owned(), Reply::Map(latency.collect())));
+    fields
+}
+
+const LATENCY: &str = "latency_ms_";
+
+fn warming(state: &State, stats: &Stats) -> Fields {
+    let c = &state.counters;
+    let (warm, live, demand) = (&stats.warm, &stats.live, &stats.demand);
+    let mut fields = named([
+        ("queued", stats.queued as u64),
+        ("warming", stats.warming as u64),
+        ("orders_out", stats.orders_out as u64),
+        ("in_flight", state.flights.len() as u64),
+        ("waiting_clients", u64::from(state.flights.waiting())),
+        ("jobs_running", stats.jobs_running as u64),
+        ("jobs_done", stats.jobs_done),
+        ("jobs_cancelled", stats.jobs_cancelled),
+        ("accepted", demand.accepted),
+        ("joined", demand.joined),
+        ("rejected", demand.rejected),
+        ("orders", demand.orders),
+        ("completed", warm.completed()),
+        ("loaded", warm.loaded),
+        ("renewed", warm.renewed),
+        ("fresh", warm.fresh),
+        ("absent", warm.absent),
+        ("failed", warm.failed),
+        ("dropped", warm.dropped_total()),
+        ("live_loaded", live.loaded),
+        ("live_absent", live.absent),
+        ("live_failed", live.failed),
+        ("live_fetches", c.live_fetches),
+        ("read_hits", c.read_hits),
+        ("read_misses", c.read_misses),
+        ("read_joined", c.read_joined),
+        ("read_absent", c.read_absent),
+        ("read_timeouts", c.timeouts),
+        ("leases", c.leases),
+        ("fills", c.fills),
+        ("stale_fills", c.stale_fills),
+        ("written", c.written),
+        ("written_bytes", c.written_bytes),
+        ("superseded", c.superseded),
+        ("refused", c.refused),
+    ]);
+    for reason in DropReason::ALL {
+        fields.push((format!("dropped_{}", reason.name()), Figure::Count(warm.dropped(reason) + live.dropped(reason))));
+    }
+    fields.push(("held".to_owned(), Figure::Word(stats.held.name())));
+    fields
+}
+
+fn gauges(state: &State, loader: &Loader) -> Fields {
+    let standing = if loader.paused { "paused" } else { "closed" };
+    let mut fields = vec![("state".to_owned(), Figure::Word(standing))];
+    let gauges = state.runtime.gauges(loader.definition.name());
+    let gauge = |read: &dyn Fn(&crate::loader::gauges::Gauges) -> u64| gauges.as_ref().map_or(0, |gauges| read(gauges));
+    fields.extend(named([
+        ("limit", u64::from(loader.definition.concurrency())),
+        ("in_flight", gauge(&|g| u64::from(g.in_flight.load(Ordering::Relaxed)))),
+        ("queued", gauge(&|g| u64::from(g.queued.load(Ordering::Relaxed)))),
+        ("requests", gauge(&|g| g.requests.total())),
+        ("failures", gauge(&|g| g.failures.total())),
+        ("retries", gauge(&|g| g.retries.total())),
+        ("loaded", gauge(&|g| g.loaded.total())),
+        ("not_modified", gauge(&|g| g.not_modified.total())),
+        ("absent", gauge(&|g| g.absent.total())),
+        ("failed", gauge(&|g| g.failed.total())),
+        ("bytes", gauge(&|g| g.bytes.total())),
+    ]));
+    let percentiles = gauges.as_ref().map(|gauges| gauges.latency.percentiles()).unwrap_or_default();
+    for (name, value) in [("p50", percentiles.p50), ("p95", percentiles.p95), ("p99", percentiles.p99)] {
+        fields.push((format!("{LATENCY}{name}"), Figure::Real(value)));
+    }
+    fields
+}
+
+fn memory(state: &State, stats: &Stats) -> Fields {
+    named([
+        ("used", alloc::live_bytes() as u64),
+        ("engine", stats.memory as u64),
+        ("flights", state.flights.memory() as u64),
+        ("max_memory", state.settings.max_memory),
+        ("queued_keys", stats.queued as u64),
+        ("remembered_keys", stats.remembered as u64),
+        ("absent_keys", state.absent.len() as u64),
+    ])
+}
+
+fn threads(c: &Counters) -> Fields {
+    let uptime = clock::mono().as_micros().max(1);
+    let mut fields = named([
+        ("slices", c.slices),
+        ("slice_micros", c.slice_micros),
+        ("slice_max_micros", c.slice_max_micros),
+        ("commands_seen", hooks::commands_seen()),
+        ("panics", entry::panics()),
+        ("uptime_ms", uptime / 1000),
+    ]);
+    fields.push(("main_thread_share".to_owned(), Figure::Real(c.slice_micros as f64 / uptime as f64)));
+    fields
+}
+
+fn named<const N: usize>(figures: [(&str, u64); N]) -> Fields {
+    figures.into_iter().map(|(name, n)| (name.to_owned(), Figure::Count(n))).collect()
+}

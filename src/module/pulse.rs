@@ -1,0 +1,118 @@
+//! When the main thread is to be woken: at once by other threads, or at an instant by the main thread itself.
+//!
+//! The server's timers have a grain of 1 ms and forbid `MODULE UNLOAD` while they are pending, so a thread of ours keeps
+//! the time: it sleeps until the due instant and turns the event loop once. No lock is shared: the due instant is one
+//! atomic, and the thread is parked and unparked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
+
+use super::api::wake;
+use super::clock;
+use crate::engine::time::Instant;
+
+/// No instant is due.
+const NEVER: u64 = u64::MAX;
+
+/// Wakes the main thread from any other thread. Many calls before the main thread runs are one wake-up.
+#[derive(Clone, Debug)]
+pub struct Waker {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// A wake-up is under way. Acquire/release: what was queued before `wake` is seen by the slice that clears it.
+    pending: AtomicBool,
+    /// When to wake, in microseconds of the monotonic clock. Relaxed: a late reader wakes late by one park, and `unpark`
+    /// synchronises.
+    due: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Waker {
+    /// Turns the event loop soon, if that is not under way already.
+    pub fn wake(&self) {
+        if !self.shared.pending.swap(true, Ordering::AcqRel) {
+            wake::event_loop();
+        }
+    }
+}
+
+/// The main thread's side.
+#[derive(Debug)]
+pub struct Pulse {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    parked: Thread,
+}
+
+impl Pulse {
+    /// Starts the timing thread.
+    pub fn start() -> std::io::Result<Pulse> {
+        let shared = Arc::new(Shared {
+            pending: AtomicBool::new(false),
+            due: AtomicU64::new(NEVER),
+            stop: AtomicBool::new(false),
+        });
+        let theirs = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("warm-pulse".to_owned()).spawn(move || keep_time(&theirs))?;
+        let parked = thread.thread().clone();
+        Ok(Pulse { shared, thread: Some(thread), parked })
+    }
+
+    /// A handle for another thread.
+    pub fn waker(&self) -> Waker {
+        Waker { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Says that a slice begins: later wake-ups count anew. Whether there was one.
+    pub fn begin_slice(&self) -> bool {
+        self.shared.pending.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether another thread asked for a slice.
+    pub fn is_pending(&self) -> bool {
+        self.shared.pending.load(Ordering::Acquire)
+    }
+
+    /// Asks to be woken at `at` if that is earlier than what was asked before.
+    pub fn wake_at(&self, at: Instant) {
+        let at = at.as_micros();
+        if self.shared.due.fetch_min(at, Ordering::Relaxed) > at {
+            self.parked.unpark();
+        }
+    }
+
+    /// Ends the thread and waits for it.
+    pub fn stop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.parked.unpark();
+        if let Some(thread) = self.thread.take() {
+            // A panic there was noted where it was caught; there is nothing to add.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn keep_time(shared: &Shared) {
+    while !shared.stop.load(Ordering::Acquire) {
+        let due = shared.due.load(Ordering::Relaxed);
+        if due == NEVER {
+            thread::park();
+            continue;
+        }
+        let wait = Instant::from_micros(due).since(clock::mono());
+        if wait > Duration::ZERO {
+            thread::park_timeout(wait);
+            continue;
+        }
+        if shared.due.compare_exchange(due, NEVER, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            && !shared.pending.swap(true, Ordering::AcqRel)
+        {
+            wake::event_loop();
+        }
+    }
+}

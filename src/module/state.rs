@@ -1,0 +1,267 @@
+//! The main thread's state, and the one way to it.
+//!
+//! [`with`] lends the state for the time of a closure. **Never call the server inside it**: the server may run our own
+//! hooks during the call, and they would find the state taken. Such a re-entry, a call from another thread, or a call
+//! while the module is not loaded gives `None`; the caller then does what it would do without the module.
+
+use std::cell::{Cell, UnsafeCell};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::thread::{self, ThreadId};
+
+use arc_swap::ArcSwap;
+use crossbeam_channel::Receiver;
+
+use super::api::context::Standing;
+use super::applying::Applying;
+use super::beginning::Beginning;
+use super::directives::Settings;
+use super::engine_thread::{Directive, EngineHandle, Message};
+use super::expansion::Expansion;
+use super::loaders::Loaders;
+use super::pace::Pace;
+use super::pulse::Pulse;
+use super::releases::Releases;
+use super::waiter::Waiter;
+use crate::engine::absent::Absent;
+use crate::engine::flights::{Flights, Token, Void};
+use crate::engine::key::{Db, Key};
+use crate::engine::outcome::Role;
+use crate::engine::progress::Scope;
+use crate::engine::request::Plan;
+use crate::engine::settlement::Settlement;
+use crate::engine::stats::Stats;
+use crate::loader::fetch::{Answer, Fetch};
+use crate::loader::runtime::Runtime;
+use crate::loader::validators::Digester;
+
+/// What is remembered of a fetch that is out: for each of its keys, the flight and how it is to be written.
+pub type Outbound = Vec<(Token, Plan)>;
+
+/// Everything the main thread owns. Small tables and handles; the engine's own state lives on its thread.
+pub struct State {
+    /// The directives, as last read.
+    pub settings: Settings,
+    /// One flight per key that is being fetched, with its lease and its waiters.
+    pub flights: Flights<Waiter>,
+    /// Keys the origin said do not exist.
+    pub absent: Absent,
+    /// What is defined.
+    pub loaders: Loaders,
+    /// The loader's threads.
+    pub runtime: Runtime,
+    /// The engine's thread.
+    pub engine: EngineHandle,
+    /// What the engine wants done. Bounded by the orders it may have outstanding.
+    pub directives: Receiver<Directive>,
+    /// What the loader brings. Bounded by the fetches that may be under way.
+    pub answers: Receiver<Answer>,
+    /// The engine's figures, as it last published them.
+    pub engine_stats: Arc<ArcSwap<Stats>>,
+    /// Makes digests of values that may be revalidated.
+    pub digester: Digester,
+    /// The fetches that are out, by number.
+    pub outbound: HashMap<u64, Outbound>,
+    /// The answer that is being written.
+    pub applying: Option<Applying>,
+    /// The order whose leases are being taken.
+    pub beginning: Option<Beginning>,
+    /// Fetches that the loader had no room for.
+    pub unsent: VecDeque<Fetch>,
+    /// Targets that are being turned into keys.
+    pub expansions: VecDeque<Expansion>,
+    /// Waiters whose news is there.
+    pub releases: Releases,
+    /// Keys with waiters whose lease was voided: the value may be there already. Bounded by the flights.
+    pub rechecks: VecDeque<Key>,
+    /// What became of keys, on its way to the engine. Bounded by the orders that are out.
+    pub settlements: Vec<Settlement>,
+    /// Wakes this thread.
+    pub pulse: Pulse,
+    /// When the next slice may run.
+    pub pace: Pace,
+    /// Work was left by the last slice, or came since without a wake-up.
+    pub leftover: bool,
+    /// What the engine was last told of the server.
+    pub vitals: Option<(Option<f64>, Role)>,
+    /// Whether a user paused warming.
+    pub paused: bool,
+    /// The generation of the directives that were read.
+    pub directives_read: u64,
+    /// Counters of this thread.
+    pub counters: Counters,
+    /// The last number of a fetch.
+    pub next_fetch: u64,
+    /// The last number of a job.
+    pub next_job: u64,
+    /// A seeded generator's state, for the spread of lifetimes.
+    pub chance: u64,
+}
+
+impl State {
+    /// Somebody else changed a key: its lease is void, and what was known of its absence is too.
+    pub fn key_changed(&mut self, db: Db, name: &[u8]) {
+        self.absent.forget(db, name);
+        if self.flights.void(db, name, Void::Written) && self.flights.has_waiters(db, name) {
+            self.rechecks.push_back(Key::new(db, name));
+            self.leftover = true;
+        }
+    }
+
+    /// Databases were flushed or swapped.
+    pub fn flushed(&mut self, scope: Scope) {
+        self.flights.void_all(scope);
+        match scope {
+            Scope::All => self.absent.clear(),
+            Scope::One(db) => self.absent.clear_db(db),
+        }
+        // If there is no room the engine remembers completed keys that are gone; that misleads nobody for long.
+        let _ = self.engine.send(Message::Flushed(scope));
+    }
+
+    /// Tells the engine how the server is, if that changed.
+    pub fn take_pulse(&mut self, memory: Option<f64>, standing: Standing) {
+        let role = match standing {
+            Standing::Master | Standing::Halted => Role::Active,
+            Standing::Replica | Standing::Loading => Role::Inactive,
+        };
+        let vitals = (memory, role);
+        if self.vitals != Some(vitals) && self.engine.send(Message::Vitals(memory, role)).is_ok() {
+            self.vitals = Some(vitals);
+        }
+    }
+
+    /// Tells the engine what is defined.
+    pub fn publish_loaders(&mut self) -> Result<(), super::reply::Refusal> {
+        let loaders = self.loaders.iter().map(|loader| (loader.rules(), Arc::from(loader.definition.name()))).collect();
+        self.engine
+            .send(Message::Loaders(loaders))
+            .map_err(|_| super::reply::Refusal::QueueFull("the engine has too much to do"))
+    }
+
+    /// A pseudo-random number (SplitMix64).
+    pub fn draw(&mut self) -> u64 {
+        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.chance;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// What the main thread counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// `WARM.GET`/`MGET` keys answered from the cache.
+    pub read_hits: u64,
+    /// `WARM.GET`/`MGET` keys that were missing.
+    pub read_misses: u64,
+    /// Misses answered from the memory of absent keys.
+    pub read_absent: u64,
+    /// Misses that joined a fetch under way.
+    pub read_joined: u64,
+    /// Fetches sent for waiting clients.
+    pub live_fetches: u64,
+    /// Values written.
+    pub written: u64,
+    /// Bytes of values written.
+    pub written_bytes: u64,
+    /// Lives renewed without a body.
+    pub renewed: u64,
+    /// Results dropped because the key was written, deleted, renamed or flushed while it was fetched.
+    pub superseded: u64,
+    /// Values fetched but refused by the server (out of memory, another type, not our slot).
+    pub refused: u64,
+    /// Leases given to applications.
+    pub leases: u64,
+    /// Fills accepted.
+    pub fills: u64,
+    /// Fills refused.
+    pub stale_fills: u64,
+    /// Clients answered with TIMEOUT.
+    pub timeouts: u64,
+    /// Slices run.
+    pub slices: u64,
+    /// Time spent in slices, in microseconds.
+    pub slice_micros: u64,
+    /// The longest slice, in microseconds.
+    pub slice_max_micros: u64,
+    /// Commands seen by the filter.
+    pub commands_seen: u64,
+}
+
+/// Lends the state to `body`, on the main thread only.
+pub fn with<R>(body: impl FnOnce(&mut State) -> R) -> Option<R> {
+    CELL.with(body)
+}
+
+/// Installs the state at load. The calling thread becomes the main thread.
+pub fn install(state: State) {
+    CELL.install(state);
+}
+
+/// Takes the state away at unload; hooks find nothing from then on.
+pub fn remove() -> Option<State> {
+    CELL.remove()
+}
+
+static CELL: MainCell =
+    MainCell { owner: UnsafeCell::new(None), taken: Cell::new(false), state: UnsafeCell::new(None) };
+
+struct MainCell {
+    owner: UnsafeCell<Option<ThreadId>>,
+    taken: Cell<bool>,
+    state: UnsafeCell<Option<State>>,
+}
+
+// SAFETY: `taken` and `state` are touched only after `owner` was found to be the calling thread; `owner` is written by
+// `install` alone, in OnLoad, before any other thread of ours exists.
+unsafe impl Sync for MainCell {}
+
+impl MainCell {
+    fn is_main(&self) -> bool {
+        // SAFETY: written only by `install`, which happens before every other use (see `Sync`).
+        let owner = unsafe { &*self.owner.get() };
+        *owner == Some(thread::current().id())
+    }
+
+    fn with<R>(&self, body: impl FnOnce(&mut State) -> R) -> Option<R> {
+        if !self.is_main() || self.taken.replace(true) {
+            return None;
+        }
+        let _back = GiveBack(&self.taken);
+        // SAFETY: this is the main thread, and `taken` was false: no other reference to the state exists until `_back`
+        // is dropped.
+        let state = unsafe { &mut *self.state.get() };
+        state.as_mut().map(body)
+    }
+
+    fn install(&self, state: State) {
+        // SAFETY: OnLoad runs on the main thread, and the module is not loaded twice (load.rs refuses it).
+        unsafe { *self.owner.get() = Some(thread::current().id()) };
+        if self.taken.replace(true) {
+            return;
+        }
+        let _back = GiveBack(&self.taken);
+        // SAFETY: as in `with`.
+        unsafe { *self.state.get() = Some(state) };
+    }
+
+    fn remove(&self) -> Option<State> {
+        if !self.is_main() || self.taken.replace(true) {
+            return None;
+        }
+        let _back = GiveBack(&self.taken);
+        // SAFETY: as in `with`.
+        let state = unsafe { &mut *self.state.get() };
+        state.take()
+    }
+}
+
+struct GiveBack<'a>(&'a Cell<bool>);
+
+impl Drop for GiveBack<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
