@@ -31,7 +31,7 @@ async def main(origin, port, items):
             pipeline = server.pipeline(transaction=False)
             for _ in range(min(PIPELINE, items - start)):
                 number, body = await loaded.get()
-                pipeline.setex(f"one:{number}", 3600, body)
+                pipeline.set(f"one:{number}", body, ex=3600)
             await pipeline.execute()
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as session:

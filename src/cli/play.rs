@@ -128,7 +128,12 @@ fn player(client: &Client, play: &Play, slice: &Slice, next: &AtomicUsize, begin
             Ok(Value::Nil) => tally.absent += 1,
             Ok(_) => {}
             Err(error) if error.is_io_error() => return Err(error.into()),
-            Err(_) => tally.errors += 1,
+            Err(error) => {
+                if tally.errors == 0 {
+                    eprintln!("warmctl: {error}");
+                }
+                tally.errors += 1;
+            }
         }
         tally.misses.record(sent.elapsed());
         tally.missed += 1;
