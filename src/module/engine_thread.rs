@@ -135,10 +135,11 @@ pub fn start(
 ) -> std::io::Result<(EngineHandle, Receiver<Directive>, Arc<ArcSwap<Stats>>)> {
     let (messages, inbox) = bounded(MESSAGES);
     let (outbox, directives) = bounded(DIRECTIVES);
-    let stats = Arc::new(ArcSwap::from_pointee(Stats::default()));
+    let desk = Desk::new(settings);
+    let stats = Arc::new(ArcSwap::from_pointee(desk.engine.stats()));
     let published = Arc::clone(&stats);
     let thread = thread::Builder::new().name("warm-engine".to_owned()).spawn(move || {
-        let mut owner = Owner { inbox, outbox, waker, published, desk: Desk::new(settings) };
+        let mut owner = Owner { inbox, outbox, waker, published, desk };
         while catch_unwind(AssertUnwindSafe(|| owner.run())).is_err() {
             entry::note_panic("the engine thread");
             owner.desk = owner.desk.rebuilt();

@@ -9,6 +9,7 @@ use crate::engine::pace::Rate;
 use crate::engine::request::{Activity, LoaderId, LoaderRules};
 use crate::engine::routes::Routes;
 use crate::loader::definition::Definition;
+use crate::loader::settings::Compression;
 
 /// The most loaders that may be defined.
 pub const MOST: usize = 1000;
@@ -41,7 +42,7 @@ impl Loader {
         LoaderRules {
             id: self.id,
             concurrency: self.definition.concurrency(),
-            rate: Rate::per_second(self.definition.rate()),
+            rate: self.definition.rate().and_then(Rate::per_second),
             batch: self.definition.batch(),
             activity: if self.paused { Activity::Paused } else { Activity::Working },
         }
@@ -53,12 +54,13 @@ impl Loader {
 pub struct Loaders {
     named: BTreeMap<String, Loader>,
     routes: Routes<String>,
+    any_compressed: bool,
     next_id: u32,
 }
 
 impl Default for Loaders {
     fn default() -> Self {
-        Loaders { named: BTreeMap::new(), routes: Routes::new(Vec::new()), next_id: 0 }
+        Loaders { named: BTreeMap::new(), routes: Routes::new(Vec::new()), any_compressed: false, next_id: 0 }
     }
 }
 
@@ -81,6 +83,11 @@ impl Loaders {
     /// All loaders, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Loader> {
         self.named.values()
+    }
+
+    /// Whether any loader stores its values compressed.
+    pub fn any_compressed(&self) -> bool {
+        self.any_compressed
     }
 
     /// Defines or redefines a loader by command.
@@ -138,6 +145,8 @@ impl Loaders {
     fn reroute(&mut self) {
         let patterns = self.named.values().map(|l| (l.definition.pattern().clone(), l.definition.name().to_owned()));
         self.routes = Routes::new(patterns.collect());
+        self.any_compressed =
+            self.named.values().any(|loader| loader.definition.settings().compress != Compression::None);
     }
 }
 

@@ -16,8 +16,10 @@ use super::api::context::Standing;
 use super::applying::Applying;
 use super::beginning::Beginning;
 use super::directives::Settings;
+use super::config;
 use super::engine_thread::{Directive, EngineHandle, Message};
 use super::expansion::Expansion;
+use super::hooks::Filter;
 use super::loaders::Loaders;
 use super::pace::Pace;
 use super::pulse::Pulse;
@@ -84,10 +86,12 @@ pub struct State {
     pub leftover: bool,
     /// What the engine was last told of the server.
     pub vitals: Option<(Option<f64>, Role)>,
-    /// Whether a user paused warming.
-    pub paused: bool,
     /// The generation of the directives that were read.
     pub directives_read: u64,
+    /// Whether the engine knows what is defined.
+    pub loaders_told: bool,
+    /// The command filter, for unloading.
+    pub filter: Option<Filter>,
     /// Counters of this thread.
     pub counters: Counters,
     /// The last number of a fetch.
@@ -131,12 +135,27 @@ impl State {
         }
     }
 
-    /// Tells the engine what is defined.
-    pub fn publish_loaders(&mut self) -> Result<(), super::reply::Refusal> {
+    /// Tells the engine what is defined; if it has no room to hear, the next cron tells it.
+    pub fn publish_loaders(&mut self) {
         let loaders = self.loaders.iter().map(|loader| (loader.rules(), Arc::from(loader.definition.name()))).collect();
-        self.engine
-            .send(Message::Loaders(loaders))
-            .map_err(|_| super::reply::Refusal::QueueFull("the engine has too much to do"))
+        self.loaders_told = self.engine.send(Message::Loaders(loaders)).is_ok();
+    }
+
+    /// Takes over directives that were changed since they were last read.
+    pub fn read_directives(&mut self) {
+        if !self.loaders_told {
+            self.publish_loaders();
+        }
+        let generation = config::generation();
+        if generation == self.directives_read {
+            return;
+        }
+        self.settings = config::settings();
+        self.absent.set_limit(self.settings.max_tracked_keys);
+        // The engine keeps its seed.
+        if self.engine.send(Message::Configure(self.settings.engine(0))).is_ok() {
+            self.directives_read = generation;
+        }
     }
 
     /// A pseudo-random number (SplitMix64).

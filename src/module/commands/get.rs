@@ -183,11 +183,12 @@ fn read_copy(ctx: &Context<'_>, name: &[u8]) -> Result<Bytes, Held> {
 }
 
 /// The largest plain value of a key whose loader stores it compressed.
-fn compressed(name: &[u8]) -> Option<u64> {
+fn compressed(name: &[u8]) -> Option<usize> {
     state::with(|state| {
         let loader = state.loaders.any_compressed().then(|| state.loaders.route(name)).flatten()?;
         let settings = loader.definition.settings();
-        (settings.compress != Compression::None).then_some(settings.max_bytes)
+        let limit = usize::try_from(settings.max_bytes).unwrap_or(usize::MAX);
+        (settings.compress != Compression::None).then_some(limit)
     })
     .flatten()
 }

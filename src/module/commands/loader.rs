@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::spec::{Argument, ArgumentKind, Keys, Spec};
 use super::{Command, Verdict};
 use crate::engine::key::Key;
-use crate::loader::definition::Definition;
-use crate::loader::runtime::ProbeReport;
+use crate::loader::probe::ProbeReport;
 use crate::loader::settings::Settings;
 use crate::module::api::Context;
 use crate::module::api::blocked::BlockedClient;
@@ -358,15 +355,15 @@ fn described(loader: &Loader) -> Vec<(String, Reply)> {
 }
 
 fn tested(loader: &str, report: ProbeReport) -> Reply {
-    match report {
-        Err(failure) => Refusal::LoadFail { loader: loader.to_owned(), reason: failure.message }.into(),
-        Ok(probed) => Reply::record([
-            ("url", Reply::Bulk(Bytes::from(probed.url))),
-            ("status", Reply::count(probed.status)),
-            ("bytes", Reply::count(probed.bytes)),
-            ("ttl_ms", Reply::count(probed.ttl.as_millis())),
-            ("latency_ms", Reply::Double(probed.latency.as_secs_f64() * 1000.0)),
-            ("not_modified", Reply::Integer(i64::from(probed.not_modified))),
-        ]),
+    if let Some(failure) = report.failure {
+        return Refusal::LoadFail { loader: loader.to_owned(), reason: failure.message }.into();
     }
+    Reply::record([
+        ("url", Reply::Text(report.url)),
+        ("status", Reply::or_null(report.status.map(Reply::count))),
+        ("bytes", Reply::count(report.bytes)),
+        ("ttl_ms", Reply::or_null(report.ttl.map(|ttl| Reply::count(ttl.as_millis())))),
+        ("latency_ms", Reply::Double(report.latency.as_secs_f64() * 1000.0)),
+        ("not_modified", Reply::Integer(i64::from(report.not_modified))),
+    ])
 }

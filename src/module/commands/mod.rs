@@ -1,12 +1,68 @@
 //! Commands: one file a family, one unit struct a command. [`TABLE`] lists them all; registration, `WARM.HELP` and
 //! `docs/commands.md` come from it.
 
+pub mod get;
+pub mod job;
+pub mod lease;
+pub mod load;
+pub mod loader;
+pub mod queue;
 pub mod spec;
+pub mod stats;
 
 use super::api::Context;
 use super::args::{Args, Parsed};
+use super::entry::command;
+use super::register::Entry;
 use super::reply::Reply;
 use spec::Spec;
+
+/// Every command, in the order of the documents.
+pub static TABLE: &[Entry] = &[
+    entry::<get::Get>(),
+    entry::<get::MGet>(),
+    entry::<lease::Lease>(),
+    entry::<lease::Fill>(),
+    container(
+        loader::LOADER,
+        &[
+            entry::<loader::Set>(),
+            entry::<loader::GetLoader>(),
+            entry::<loader::List>(),
+            entry::<loader::Del>(),
+            entry::<loader::Test>(),
+            entry::<loader::Pause>(),
+            entry::<loader::Resume>(),
+            entry::<stats::LoaderHelp>(),
+        ],
+    ),
+    entry::<load::Load>(),
+    container(
+        job::JOB,
+        &[
+            entry::<job::Status>(),
+            entry::<job::List>(),
+            entry::<job::Cancel>(),
+            entry::<job::Wait>(),
+            entry::<stats::JobHelp>(),
+        ],
+    ),
+    entry::<queue::Progress>(),
+    entry::<queue::Queue>(),
+    entry::<queue::Pause>(),
+    entry::<queue::Resume>(),
+    container(loader::CONFIG, &[entry::<loader::Reload>(), entry::<stats::ConfigHelp>()]),
+    entry::<stats::Stats>(),
+    entry::<stats::Help>(),
+];
+
+const fn entry<C: Command>() -> Entry {
+    Entry { spec: C::SPEC, handler: Some(command::<C>), children: &[] }
+}
+
+const fn container(spec: Spec, children: &'static [Entry]) -> Entry {
+    Entry { spec, handler: None, children }
+}
 
 /// One command or subcommand.
 pub trait Command {

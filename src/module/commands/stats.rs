@@ -5,6 +5,7 @@ use super::{Command, TABLE, Verdict};
 use crate::module::api::Context;
 use crate::module::args::{Args, Parsed, argument};
 use crate::module::docs;
+use crate::module::register::Entry;
 use crate::module::metrics::{Fields, Metrics, SECTIONS};
 use crate::module::reply::Reply;
 use crate::module::state;
@@ -76,7 +77,7 @@ impl Command for Help {
         summary: "Lists the commands",
         complexity: "O(1)",
         since: "0.1.0",
-        flags: "readonly loading stale",
+        flags: "readonly allow-loading allow-stale",
         categories: "",
         arity: 1,
         keys: Keys::None,
@@ -91,19 +92,36 @@ impl Command for Help {
     }
 
     fn run(_ctx: &Context<'_>, (): ()) -> Verdict {
-        let mut lines = Vec::new();
-        for entry in TABLE {
-            let entries = if entry.children.is_empty() { std::slice::from_ref(entry) } else { entry.children };
-            for each in entries {
-                let title = if entry.children.is_empty() {
-                    entry.spec.name.to_owned()
-                } else {
-                    format!("{} {}", entry.spec.name, each.spec.name)
-                };
-                lines.push(Reply::Text(docs::syntax(&title, each.spec.arguments)));
-                lines.push(Reply::Text(format!("    {}.", each.spec.summary)));
+        lines(TABLE)
+    }
+}
+
+/// The help of one command with subcommands.
+macro_rules! help_of {
+    ($name:ident, $container:literal) => {
+        #[doc = concat!("`", $container, " HELP`.")]
+        pub struct $name;
+
+        impl Command for $name {
+            const SPEC: Spec =
+                Spec { name: "HELP", summary: "Lists the subcommands", arity: 2, ..Help::SPEC };
+            type Request<'a> = ();
+
+            fn parse<'a>(args: &mut Args<'a>) -> Parsed<()> {
+                args.end("nothing")
+            }
+
+            fn run(_ctx: &Context<'_>, (): ()) -> Verdict {
+                lines(TABLE.iter().find(|entry| entry.spec.name == $container).map_or(&[], std::slice::from_ref))
             }
         }
-        Reply::Array(lines).into()
-    }
+    };
+}
+
+help_of!(LoaderHelp, "WARM.LOADER");
+help_of!(JobHelp, "WARM.JOB");
+help_of!(ConfigHelp, "WARM.CONFIG");
+
+fn lines(entries: &[Entry]) -> Verdict {
+    Reply::Array(docs::help(entries).into_iter().map(Reply::Text).collect()).into()
 }
