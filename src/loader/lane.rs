@@ -284,9 +284,7 @@ mod tests {
         let mut yard = Yard::new(1, 0.0, 0);
         yard.push("first", Urgency::Warm);
         assert_eq!(yard.next().await.0, "first");
-        for (name, urgency) in
-            [("w1", Urgency::Warm), ("w2", Urgency::Warm), ("l1", Urgency::Live), ("l2", Urgency::Live)]
-        {
+        for (name, urgency) in [("w1", Urgency::Warm), ("w2", Urgency::Warm), ("l1", Urgency::Live), ("l2", Urgency::Live)] {
             yard.push(name, urgency);
         }
         assert_eq!(yard.lane.gauges.queued.load(Ordering::Relaxed), 4);
