@@ -19,6 +19,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// The server on a unix socket.
+    #[cfg(test)]
+    pub(crate) fn on_socket(path: PathBuf) -> Self {
+        Server { url: String::new(), socket: Some(path) }
+    }
+
     /// A client for the server; nothing is connected yet. Clones are cheap enough for one a thread.
     pub(crate) fn client(&self) -> Result<Client, Error> {
         let info = match &self.socket {

@@ -9,7 +9,10 @@ use thiserror::Error;
 pub enum Error {
     /// The server could not be reached or refused a command.
     #[error("{0}")]
-    Server(#[from] redis::RedisError),
+    Server(redis::RedisError),
+    /// The server does not know our commands.
+    #[error("this server does not have the warm module; load it with: loadmodule /path/to/libredis_warm.so")]
+    NoModule,
     /// A reply of the server lacks what its contract promises.
     #[error("the server's reply to {command} has no {field}: is it a newer or older version of the module?")]
     Reply {
@@ -52,12 +55,19 @@ impl Error {
     /// What the error is about.
     pub fn kind(&self) -> Kind {
         match self {
-            Error::Server(_) | Error::Reply { .. } | Error::Stuck(_) => Kind::Server,
+            Error::Server(_) | Error::NoModule | Error::Reply { .. } | Error::Stuck(_) => Kind::Server,
             Error::File { .. } | Error::Trace { .. } => Kind::File,
         }
     }
 
     pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
         move |source| Error::File { path: path.to_owned(), source }
+    }
+}
+
+impl From<redis::RedisError> for Error {
+    fn from(error: redis::RedisError) -> Self {
+        let unknown = error.detail().is_some_and(|detail| detail.starts_with("unknown command 'WARM."));
+        if unknown { Error::NoModule } else { Error::Server(error) }
     }
 }

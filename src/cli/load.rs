@@ -246,7 +246,73 @@ const REFUSAL_LIMIT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::scripted::{Scripted, map};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        load: Load,
+    }
+
+    fn load(words: &[&str]) -> Load {
+        Line::parse_from([&["load"], words].concat()).load
+    }
+
+    fn accepted(count: &str, job: &str) -> String {
+        map(&[("job", job), ("accepted", count), ("fresh", "0"), ("no_loader", "0"), ("rejected", "0")])
+    }
+
+    fn status(state: &str, completed: &str, failed: &str) -> String {
+        map(&[("state", state), ("completed", completed), ("failed", failed), ("dropped", "0"), ("bytes", "10")])
+    }
+
+    #[test]
+    fn a_load_ends_when_its_job_does_and_fails_with_its_keys() {
+        for (failed, code) in [("0", ExitCode::SUCCESS), ("1", ExitCode::FAILURE)] {
+            let polls = AtomicU64::new(0);
+            let server = Scripted::new(move |command| match command {
+                "WARM.LOAD PRIORITY 7 TTL 1h FORCE KEYS a b" => accepted("2", "5"),
+                "WARM.JOB STATUS 5" if polls.fetch_add(1, Ordering::Relaxed) < 2 => status("running", "0", "0"),
+                "WARM.JOB STATUS 5" => status("done", if failed == "0" { "2" } else { "1" }, failed),
+                other => format!("-ERR unexpected {other}\r\n"),
+            });
+            let load = load(&["--priority", "7", "--ttl", "1h", "--force", "a", "b"]);
+            assert_eq!(run(&server.address(), &load).unwrap(), code);
+            assert_eq!(server.received().len(), 4);
+        }
+    }
+
+    #[test]
+    fn a_full_queue_is_waited_for_and_nothing_is_lost() {
+        let refusals = AtomicU64::new(0);
+        let server = Scripted::new(move |command| match command {
+            load if load.starts_with("WARM.LOAD") => match refusals.fetch_add(1, Ordering::Relaxed) {
+                0 | 1 => "-QUEUEFULL the queue is full\r\n".to_owned(),
+                nth => accepted("500", &nth.to_string()),
+            },
+            _ => status("done", "500", "0"),
+        });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let keys: Vec<String> = (0..1500).map(|number| format!("k{number}")).collect();
+        std::fs::write(file.path(), keys.join("\n")).unwrap();
+        let load = load(&["--keys-from", file.path().to_str().unwrap()]);
+        assert_eq!(run(&server.address(), &load).unwrap(), ExitCode::SUCCESS);
+        let loads: Vec<_> = server.received().into_iter().filter(|line| line.starts_with("WARM.LOAD")).collect();
+        assert_eq!(loads.len(), 4);
+        assert!(loads[2].starts_with("WARM.LOAD KEYS k0 k1 ") && loads[3].ends_with(" k1499"));
+    }
+
+    #[test]
+    fn a_server_without_the_module_is_named_so() {
+        let server = Scripted::new(|_| "-ERR unknown command 'WARM.LOAD', with args beginning with: \r\n".to_owned());
+        let error = run(&server.address(), &load(&["a"])).unwrap_err();
+        assert!(error.to_string().contains("does not have the warm module"));
+    }
 
     #[test]
     fn lines_are_keys_of_any_bytes() {

@@ -15,6 +15,8 @@ mod progress;
 mod read;
 mod record;
 mod report;
+#[cfg(test)]
+mod scripted;
 mod status;
 mod trace;
 mod zipf;

@@ -128,7 +128,12 @@ fn player(client: &Client, play: &Play, slice: &Slice, next: &AtomicUsize, begin
             Ok(Value::Nil) => tally.absent += 1,
             Ok(_) => {}
             Err(error) if error.is_io_error() => return Err(error.into()),
-            Err(_) => tally.errors += 1,
+            Err(error) => {
+                if tally.errors == 0 {
+                    eprintln!("warmctl: {error}");
+                }
+                tally.errors += 1;
+            }
         }
         tally.misses.record(sent.elapsed());
         tally.missed += 1;
@@ -169,7 +174,34 @@ fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::scripted::{Scripted, map};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        play: Play,
+    }
+
+    #[test]
+    fn misses_are_read_through_and_hits_are_not() {
+        let server = Scripted::new(|command| match command {
+            "GET content:1" => "$1\r\nx\r\n".to_owned(),
+            "GET content:2" => "_\r\n".to_owned(),
+            "WARM.GET content:2" => "$1\r\ny\r\n".to_owned(),
+            "WARM.LOADER LIST" => "*1\r\n+one\r\n".to_owned(),
+            "WARM.LOADER GET one" => map(&[("requests", "7")]),
+            other => format!("-ERR unexpected {other}\r\n"),
+        });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "ts_ms,key\n1,1\n2,2\n3,1\n").unwrap();
+        let line = Line::parse_from(["play", file.path().to_str().unwrap(), "--clients", "2"]);
+        assert_eq!(run(&server.address(), &line.play).unwrap(), ExitCode::SUCCESS);
+        let through = server.received().iter().filter(|line| line.starts_with("WARM.GET")).count();
+        assert_eq!((through, server.received().len()), (1, 8));
+    }
 
     #[test]
     fn the_slowest_play_of_the_longest_slice_has_a_due_time() {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use redis::{Client, Value};
+use redis::{Client, RedisError, Value};
 
 use super::connection::Server;
 use super::error::Error;
@@ -83,6 +83,17 @@ impl Tally {
         Tally { requests: 0, values: 0, errors: 0, latency: Latency::new() }
     }
 
+    /// Counts an error of one key and shows the first. A server without our commands ends the load.
+    fn refuse(&mut self, error: RedisError) -> Result<(), Error> {
+        match Error::from(error) {
+            Error::NoModule => return Err(Error::NoModule),
+            error if self.errors == 0 => eprintln!("warmctl: {error}"),
+            _ => {}
+        }
+        self.errors += 1;
+        Ok(())
+    }
+
     fn merge(&mut self, other: &Tally) {
         self.requests += other.requests;
         self.values += other.values;
@@ -112,7 +123,7 @@ fn reader(client: &Client, read: &Read, zipf: Option<&Zipf>, next: &AtomicU64, n
             Ok(Value::Nil) => {}
             Ok(_) => tally.values += 1,
             Err(error) if error.is_io_error() => return Err(error.into()),
-            Err(_) => tally.errors += 1,
+            Err(error) => tally.refuse(error)?,
         }
         tally.latency.record(sent.elapsed());
         tally.requests += 1;
