@@ -10,7 +10,8 @@ use super::error::Error;
 /// Which server.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Server {
-    /// The server: redis://[user[:password]@]host[:port][/db]. A password may also come from REDISCLI_AUTH.
+    /// The server, as `redis://user:password@host:port/db`; only the host is needed. A password may also come from the
+    /// environment: REDISCLI_AUTH.
     #[arg(short, long, global = true, default_value = "redis://127.0.0.1:6379")]
     url: String,
     /// The server's unix socket, instead of a URL.

@@ -1,8 +1,8 @@
 //! `warmctl`, the command line: warms keys, shows what the module does, and measures a server from outside. It speaks
 //! RESP to a server and never needs the module's own code.
 //!
-//! In reading order: [`connection`] (how a server is reached), [`record`] (how its replies are read), one file for each
-//! command, and below them [`progress`], [`report`], [`latency`], [`zipf`] and [`trace`].
+//! In reading order: `connection` (how a server is reached), `record` (how its replies are read), one file for each
+//! command, and below them `progress`, `report`, `latency`, `zipf` and `trace`.
 
 mod connection;
 mod error;

@@ -109,9 +109,9 @@ fn keep_time(shared: &Shared) {
             thread::park_timeout(wait);
             continue;
         }
-        if shared.due.compare_exchange(due, NEVER, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-            && !shared.pending.swap(true, Ordering::AcqRel)
-        {
+        if shared.due.compare_exchange(due, NEVER, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            // Whatever `pending` was: an earlier wake-up may have come before the slice was allowed, and is spent.
+            shared.pending.store(true, Ordering::Release);
             wake::event_loop();
         }
     }
