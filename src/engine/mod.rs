@@ -90,15 +90,15 @@ mod meter;
 pub mod orders;
 pub mod outcome;
 pub mod pace;
+pub mod pattern;
 pub mod progress;
 mod queue;
 mod recent;
 pub mod request;
+pub mod routes;
 pub mod settings;
 pub mod settlement;
 pub mod stats;
-pub mod pattern;
-pub mod routes;
 pub mod time;
 pub mod views;
 

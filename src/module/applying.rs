@@ -222,8 +222,7 @@ impl State {
         let id = self.new_fetch();
         let owner = Owner::Loader { fetch: id };
         let Some(token) = self.flights.restart(key.db(), key.name(), flight.token, owner) else { return };
-        let urgency =
-            if self.flights.has_waiters(key.db(), key.name()) { Urgency::Live } else { Urgency::Warm };
+        let urgency = if self.flights.has_waiters(key.db(), key.name()) { Urgency::Live } else { Urgency::Warm };
         self.outbound.insert(id, vec![(token, plan)]);
         let items = vec![Item { key, held: None }];
         self.submit(vec![Fetch { id, loader: Arc::clone(loader), items, urgency }]);

@@ -143,12 +143,14 @@ impl<'a> Args<'a> {
     /// One of a few words, in any case.
     pub fn word<T: Copy>(&mut self, what: &str, choices: &[(&str, T)]) -> Parsed<T> {
         let bytes = self.next(what)?;
-        choices.iter().find(|(word, _)| bytes.eq_ignore_ascii_case(word.as_bytes())).map(|(_, value)| *value).ok_or_else(
-            || {
+        choices
+            .iter()
+            .find(|(word, _)| bytes.eq_ignore_ascii_case(word.as_bytes()))
+            .map(|(_, value)| *value)
+            .ok_or_else(|| {
                 let allowed: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
                 argument(format!("{what} '{}' must be one of {}", shown(bytes), allowed.join(", ")))
-            },
-        )
+            })
     }
 }
 

@@ -393,8 +393,9 @@ impl Desk {
     fn end_jobs(&mut self) {
         let now = clock::now();
         let engine = &self.engine;
-        for (job, _, client) in
-            self.waiting.extract_if(.., |(job, _, _)| engine.job(now, *job).is_none_or(|status| status.state != JobState::Running))
+        for (job, _, client) in self
+            .waiting
+            .extract_if(.., |(job, _, _)| engine.job(now, *job).is_none_or(|status| status.state != JobState::Running))
         {
             client.answer(answers::job(engine, now, job));
         }

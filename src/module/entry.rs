@@ -49,19 +49,20 @@ pub unsafe extern "C" fn command<C: Command>(
     let ok = raw::REDISMODULE_OK as c_int;
     // SAFETY: the server gives a valid context for the time of this call.
     let ctx = unsafe { Context::from_raw(ctx) };
-    let verdict = door(C::SPEC.name, Verdict::Reply(Reply::Error("ERR internal error, see the log".to_owned())), || {
-        // SAFETY: the server passes `argc` live strings, which stay as they are until this callback returns.
-        let words = unsafe { words(argv, argc) };
-        if register::answer_key_positions(&ctx, &words, &C::SPEC) {
-            return Verdict::Settled;
-        }
-        let names = if C::SPEC.name.contains('.') { 1 } else { 2 };
-        let mut args = Args::new(words.get(names..).unwrap_or(&[]));
-        match C::parse(&mut args) {
-            Ok(request) => C::run(&ctx, request),
-            Err(refusal) => Verdict::Reply(refusal.into()),
-        }
-    });
+    let verdict =
+        door(C::SPEC.name, Verdict::Reply(Reply::Error("ERR internal error, see the log".to_owned())), || {
+            // SAFETY: the server passes `argc` live strings, which stay as they are until this callback returns.
+            let words = unsafe { words(argv, argc) };
+            if register::answer_key_positions(&ctx, &words, &C::SPEC) {
+                return Verdict::Settled;
+            }
+            let names = if C::SPEC.name.contains('.') { 1 } else { 2 };
+            let mut args = Args::new(words.get(names..).unwrap_or(&[]));
+            match C::parse(&mut args) {
+                Ok(request) => C::run(&ctx, request),
+                Err(refusal) => Verdict::Reply(refusal.into()),
+            }
+        });
     if let Verdict::Reply(reply) = verdict {
         door("reply", (), || reply.send(&ctx));
     }

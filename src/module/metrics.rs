@@ -67,7 +67,8 @@ pub fn loader_fields(state: &State, loader: &Loader) -> Vec<(String, Reply)> {
     let (latency, figures): (Vec<_>, Vec<_>) =
         gauges(state, loader).into_iter().partition(|(name, _)| name.starts_with(LATENCY));
     let mut fields: Vec<(String, Reply)> = figures.into_iter().map(|(name, figure)| (name, figure.into())).collect();
-    let latency = latency.into_iter().map(|(name, figure)| (Reply::Text(name[LATENCY.len()..].to_owned()), figure.into()));
+    let latency =
+        latency.into_iter().map(|(name, figure)| (Reply::Text(name[LATENCY.len()..].to_owned()), figure.into()));
     fields.push(("latency_ms".to_owned(), Reply::Map(latency.collect())));
     fields
 }

@@ -35,10 +35,7 @@ impl Command for Lease {
         categories: "read",
         arity: -2,
         keys: Keys::First(Access::Read),
-        arguments: &[
-            Argument::new("key", ArgumentKind::Key),
-            Argument::option("ttl", "TTL", ArgumentKind::String),
-        ],
+        arguments: &[Argument::new("key", ArgumentKind::Key), Argument::option("ttl", "TTL", ArgumentKind::String)],
         reply: "Map: `value` (bulk string or null), `state` (`hit`, `won`: you fetch and fill, `wait`: another client or \
                 a loader fetches), `token` (for WARM.FILL; null unless `won`). Errors: `WRONGTYPE`, `READONLY` (a miss on \
                 a replica), `QUEUEFULL`.",

@@ -82,7 +82,8 @@ impl Command for Load {
                 plan.replace = Replace::Never;
             } else if args.option("TAG") {
                 let tag = args.next("TAG")?;
-                let too_long = || argument(format!("TAG is {} bytes long, at most {} are allowed", tag.len(), Tag::MAX));
+                let too_long =
+                    || argument(format!("TAG is {} bytes long, at most {} are allowed", tag.len(), Tag::MAX));
                 spec.tag = Some(Tag::new(tag).ok_or_else(too_long)?);
             } else if args.option("WAIT") {
                 wait = Some(args.duration("WAIT", Duration::from_millis(1)..=LONGEST_WAIT)?);
@@ -158,7 +159,10 @@ mod tests {
     fn options_come_before_the_target() {
         let request = parse(&["force", "PRIORITY", "7", "TTL", "5m", "TAG", "t", "WAIT", "2s", "KEYS", "a", "FORCE"]);
         let request = request.unwrap();
-        assert_eq!(request.plan, Plan { mode: Mode::Force, replace: Replace::Older, ttl: Some(Duration::from_secs(300)) });
+        assert_eq!(
+            request.plan,
+            Plan { mode: Mode::Force, replace: Replace::Older, ttl: Some(Duration::from_secs(300)) }
+        );
         assert_eq!(request.spec.priority.as_u16(), 7);
         assert_eq!(request.wait, Some(Duration::from_secs(2)));
         assert_eq!(request.target, Target::Keys(vec![b"a".to_vec(), b"FORCE".to_vec()]));

@@ -250,13 +250,8 @@ impl Command for Resume {
 }
 
 /// `WARM.CONFIG`, which only holds its subcommand.
-pub const CONFIG: Spec = Spec {
-    name: "WARM.CONFIG",
-    summary: "Commands on the warm file",
-    categories: ADMIN,
-    notes: "",
-    ..LOADER
-};
+pub const CONFIG: Spec =
+    Spec { name: "WARM.CONFIG", summary: "Commands on the warm file", categories: ADMIN, notes: "", ..LOADER };
 
 /// `WARM.CONFIG RELOAD`.
 pub struct Reload;

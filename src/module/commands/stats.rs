@@ -5,8 +5,8 @@ use super::{Command, TABLE, Verdict};
 use crate::module::api::Context;
 use crate::module::args::{Args, Parsed, argument};
 use crate::module::docs;
-use crate::module::register::Entry;
 use crate::module::metrics::{Fields, Metrics, SECTIONS};
+use crate::module::register::Entry;
 use crate::module::reply::Reply;
 use crate::module::state;
 
@@ -103,8 +103,7 @@ macro_rules! help_of {
         pub struct $name;
 
         impl Command for $name {
-            const SPEC: Spec =
-                Spec { name: "HELP", summary: "Lists the subcommands", arity: 2, ..Help::SPEC };
+            const SPEC: Spec = Spec { name: "HELP", summary: "Lists the subcommands", arity: 2, ..Help::SPEC };
             type Request<'a> = ();
 
             fn parse<'a>(args: &mut Args<'a>) -> Parsed<()> {
