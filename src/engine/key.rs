@@ -21,6 +21,10 @@ pub struct Key {
 }
 
 impl Key {
+    /// The longest name that is loaded, leased or remembered, in bytes: tables are bounded by their count of keys, and
+    /// this bounds each.
+    pub const MOST_BYTES: usize = 8192;
+
     /// A key with a copy of `name`.
     pub fn new(db: Db, name: &[u8]) -> Self {
         Key { db, name: Arc::from(name) }

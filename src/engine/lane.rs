@@ -15,6 +15,8 @@ pub(super) struct Lane {
     pub(super) waiting: Levels,
     /// Orders with keys that are not settled.
     pub(super) outstanding: u32,
+    /// How long orders take from leaving to their last settlement: a moving average; `None` before the first.
+    took: Option<Duration>,
     pace: Pace,
     lingering: Option<Instant>,
 }
@@ -34,7 +36,7 @@ impl Lane {
     /// A lane in which nothing waits, `outstanding` orders of an earlier life being out.
     pub(super) fn new(rules: LoaderRules, outstanding: u32) -> Self {
         let pace = Pace::new(rules.rate);
-        Lane { rules, waiting: Levels::default(), outstanding, pace, lingering: None }
+        Lane { rules, waiting: Levels::default(), outstanding, took: None, pace, lingering: None }
     }
 
     /// Changes the rules, keeping everything else.
@@ -55,7 +57,7 @@ impl Lane {
     /// A batch that is not full waits for more keys only while the loader is busy with other orders: a small job
     /// starts at once.
     pub(super) fn ready(&mut self, now: Instant, settings: &Settings) -> Ready {
-        let pipeline = self.rules.concurrency.saturating_mul(2).saturating_add(settings.orders_ahead);
+        let pipeline = self.rules.concurrency.saturating_mul(1 + self.ahead(settings));
         let stopped = self.rules.activity == Activity::Paused || self.rules.concurrency == 0;
         if stopped || self.waiting.len() == 0 || self.outstanding >= pipeline {
             return Ready::Blocked;
@@ -69,6 +71,21 @@ impl Lane {
         self.pace.spend(now);
         self.outstanding += 1;
         self.lingering = None;
+    }
+
+    /// An order left at `left` and is settled.
+    pub(super) fn settled(&mut self, now: Instant, left: Instant) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        let took = now.since(left);
+        self.took = Some(self.took.map_or(took, |average| (average * 7 + took) / 8));
+    }
+
+    /// How many times its concurrency a loader is kept supplied beyond what it fetches now.
+    ///
+    /// An order ahead keeps the loader busy during the hand-over, but its keys can no longer be overtaken: worth it only
+    /// where orders end soon. A loader that has shown nothing yet gets none.
+    fn ahead(&self, settings: &Settings) -> u32 {
+        if self.took.is_some_and(|took| took < settings.quick_order) { settings.orders_ahead } else { 0 }
     }
 
     fn lingers_until(&mut self, now: Instant, linger: Duration) -> Instant {
@@ -118,12 +135,21 @@ mod tests {
     }
 
     #[test]
-    fn the_pipeline_is_bounded() {
-        let (mut lane, mut entries) = (Lane::new(rules(1), 7), Entries::new(0));
+    fn the_pipeline_is_bounded_and_deeper_where_orders_end_soon() {
+        let (mut lane, mut entries) = (Lane::new(rules(1), 1), Entries::new(0));
         let settings = Settings::default();
+        let now = Instant::from_micros(1_000_000);
         wait(&mut lane, &mut entries, 1);
-        assert_eq!(lane.ready(Instant::default(), &settings), Ready::Now);
-        lane.ordered(Instant::default());
-        assert_eq!(lane.ready(Instant::default(), &settings), Ready::Blocked, "2 × 2 + 4 orders are out");
+        assert_eq!(lane.ready(now, &settings), Ready::Now);
+        lane.ordered(now);
+        assert_eq!(lane.ready(now, &settings), Ready::Blocked, "as many are out as it fetches at once");
+        lane.settled(now, Instant::from_micros(999_000));
+        lane.outstanding = 2 * (1 + settings.orders_ahead) - 1;
+        assert_eq!(lane.ready(now, &settings), Ready::Now, "an order took 1 ms");
+        lane.ordered(now);
+        assert_eq!(lane.ready(now, &settings), Ready::Blocked);
+        lane.settled(now, Instant::from_micros(0));
+        lane.outstanding = 2;
+        assert_eq!(lane.ready(now, &settings), Ready::Blocked, "an order took 1 s");
     }
 }

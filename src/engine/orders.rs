@@ -50,6 +50,8 @@ pub(super) struct Out {
     pub(super) loader: LoaderId,
     /// Keys that are not settled.
     pub(super) left: usize,
+    /// When it left.
+    pub(super) since: Instant,
 }
 
 impl Engine {
@@ -101,7 +103,7 @@ impl Engine {
         self.queued -= keys.len();
         self.demand.orders += 1;
         self.demand.ordered_keys += keys.len() as u64;
-        self.orders.insert(id, Out { loader, left: keys.len() });
+        self.orders.insert(id, Out { loader, left: keys.len(), since: now.mono });
         Some(Order { id, loader, keys })
     }
 }

@@ -114,7 +114,7 @@ impl Engine {
     }
 
     fn settle_ordered(&mut self, now: Now, order: OrderId, slot: Slot, settlement: Settlement) {
-        self.close(order);
+        self.close(now, order);
         let in_vain = matches!(settlement.settled, Settled::Fresh | Settled::Dropped(DropReason::Cancelled));
         if self.entries.at(slot).retake == Retake::Wanted && in_vain {
             self.requeue(now, slot);
@@ -125,12 +125,12 @@ impl Engine {
     }
 
     /// One key of an order is settled.
-    fn close(&mut self, order: OrderId) {
+    fn close(&mut self, now: Now, order: OrderId) {
         let Some(out) = self.orders.get_mut(&order) else { return };
         out.left -= 1;
         if out.left == 0 {
             if let Some(lane) = self.lanes.get_mut(&out.loader) {
-                lane.outstanding -= 1;
+                lane.settled(now.mono, out.since);
             }
             self.orders.remove(&order);
         }

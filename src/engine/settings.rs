@@ -17,8 +17,11 @@ pub struct Settings {
     pub job_ttl: Duration,
     /// The used share of the server's memory limit above which no order leaves; a ratio. Default 0.95.
     pub pause_above_memory: f64,
-    /// Orders handed out to a loader beyond twice its concurrency, so that its lane never runs dry. Default 4.
+    /// Orders handed out to a loader beyond its concurrency, as a multiple of it, where orders end within
+    /// [`Settings::quick_order`]: so that its lane does not run dry during the hand-over. Default 3.
     pub orders_ahead: u32,
+    /// How long an order may take for others to be handed out ahead. Default 20 ms.
+    pub quick_order: Duration,
     /// How long a batch may wait for more keys while the loader is busy with others. Default 5 ms.
     pub linger: Duration,
     /// Where hash tables begin. The same seed and the same inputs give the same outputs. Not changed by
@@ -35,7 +38,8 @@ impl Default for Settings {
             jobs_kept: 1000,
             job_ttl: Duration::from_secs(3600),
             pause_above_memory: 0.95,
-            orders_ahead: 4,
+            orders_ahead: 3,
+            quick_order: Duration::from_millis(20),
             linger: Duration::from_millis(5),
             seed: 0,
         }

@@ -61,7 +61,10 @@ pub(super) fn whole(definition: &Definition, body: &Bytes) -> Result<Document, F
 /// If it is not what `TYPE` and `BODY` need.
 pub(super) fn element(definition: &Definition, body: &Bytes, raw: &RawValue) -> Result<Document, Failure> {
     let selected = match definition.body() {
-        Some(pointer) => pointer.select(raw).ok_or_else(|| damaged("the document has no part at BODY".to_owned()))?,
+        Some(pointer) => pointer.select(raw).ok_or_else(|| {
+            let body = definition.settings().body.as_deref().unwrap_or_default();
+            damaged(format!("the document has no part at BODY {body}"))
+        })?,
         None => raw,
     };
     let text = selected.get();
@@ -191,7 +194,7 @@ mod tests {
         assert_eq!(plain(Kind::String, Some("/d"), body), "(null)");
         assert_eq!(plain(Kind::Json, Some("/a"), body), r#""x\n\u00e9""#);
         assert_eq!(plain(Kind::Json, None, body), body.trim());
-        assert_eq!(message(Kind::String, Some("/x"), body), "the document has no part at BODY");
+        assert_eq!(message(Kind::String, Some("/x"), body), "the document has no part at BODY /x");
     }
 
     #[test]

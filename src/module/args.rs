@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::reply::Refusal;
+use crate::engine::key::Key;
 
 /// What a parser gives: the parsed command, or the refusal that the client reads.
 pub type Parsed<T> = Result<T, Refusal>;
@@ -34,6 +35,11 @@ impl<'a> Args<'a> {
         let (first, rest) = self.rest.split_first().ok_or_else(|| argument(format!("{what} is missing")))?;
         self.rest = rest;
         Ok(first)
+    }
+
+    /// A key that is to be loaded or looked up in our tables: at most [`Key::MOST_BYTES`] long.
+    pub fn key(&mut self) -> Parsed<&'a [u8]> {
+        within_length(self.next("key")?)
     }
 
     /// All that is left; at least one, else an error that names `what`.
@@ -152,6 +158,14 @@ impl<'a> Args<'a> {
                 argument(format!("{what} '{}' must be one of {}", shown(bytes), allowed.join(", ")))
             })
     }
+}
+
+/// The name, if it is short enough for a key that is to be loaded.
+pub fn within_length(name: &[u8]) -> Parsed<&[u8]> {
+    if name.len() <= Key::MOST_BYTES {
+        return Ok(name);
+    }
+    Err(argument(format!("a key of {} bytes cannot be loaded, at most {} are allowed", name.len(), Key::MOST_BYTES)))
 }
 
 /// A refusal of an argument.

@@ -143,11 +143,14 @@ impl State {
             self.settle_order(order, key, loader, Settled::Fresh, 0);
             return;
         }
-        match self.flights.begin(key.clone(), Owner::Loader { fetch: beginning.fetch.id }) {
+        let fetch = beginning.fetch.id;
+        match self.begin_flight(key.clone(), Owner::Loader { fetch }) {
             Begun::Started(token) => {
                 self.flights.join_order(key.db(), key.name(), order);
-                beginning.outbound.push((token, plan));
-                beginning.fetch.items.push(Item { key, held: digest });
+                if let Some(beginning) = &mut self.beginning {
+                    beginning.outbound.push((token, plan));
+                    beginning.fetch.items.push(Item { key, held: digest });
+                }
             }
             Begun::Joined(_) => {
                 self.flights.join_order(key.db(), key.name(), order);

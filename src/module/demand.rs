@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::args::within_length;
 use super::clock;
 use super::reply::Refusal;
 use super::state::{Outbound, State};
@@ -31,6 +32,9 @@ impl State {
     /// What is known of a missing key without asking its origin.
     pub fn look(&mut self, db: Db, name: &[u8]) -> Look {
         self.counters.read_misses += 1;
+        if let Err(refusal) = within_length(name) {
+            return Look::Told(News::Refused(refusal));
+        }
         let Some(loader) = self.loaders.route(name) else { return Look::Told(News::Refused(Refusal::NoLoader)) };
         if loader.definition.settings().kind != Kind::String {
             return Look::Told(News::Refused(Refusal::WrongType));
@@ -52,7 +56,7 @@ impl State {
         let mut started: Vec<Key> = Vec::new();
         for (key, waiter) in wanted {
             let (db, name) = (key.db(), key.name());
-            let begun = self.flights.begin(key.clone(), Owner::Loader { fetch: 0 });
+            let begun = self.begin_flight(key.clone(), Owner::Loader { fetch: 0 });
             if begun == Begun::Full {
                 waiter.told(News::Refused(Refusal::QueueFull("too many keys are in flight")));
                 continue;

@@ -268,6 +268,7 @@ impl Owner {
     fn cancel(&mut self, job: JobId, client: BlockedClient) {
         let now = clock::now();
         let reply = match self.desk.engine.cancel_job(now, job) {
+            None if self.desk.engine.job(now, job).is_some() => Reply::Integer(0),
             None => answers::no_such_job(job),
             Some(cancelled) => {
                 let dropped = Reply::count(cancelled.dropped);

@@ -57,7 +57,9 @@ pub unsafe extern "C" fn command<C: Command>(
                 return Verdict::Settled;
             }
             let names = if C::SPEC.name.contains('.') { 1 } else { 2 };
-            let mut args = Args::new(words.get(names..).unwrap_or(&[]));
+            let arguments = words.get(names..).unwrap_or(&[]);
+            C::secrets(arguments).into_iter().for_each(|place| ctx.redact(names + place));
+            let mut args = Args::new(arguments);
             match C::parse(&mut args) {
                 Ok(request) => C::run(&ctx, request),
                 Err(refusal) => Verdict::Reply(refusal.into()),

@@ -60,7 +60,7 @@ pub struct Counts {
     pub fresh: u64,
     /// Keys that no loader matches.
     pub no_loader: u64,
-    /// Keys that the caller may not write.
+    /// Keys that the caller may not write, or that are too long.
     pub denied: u64,
 }
 
@@ -158,7 +158,7 @@ impl Expansion {
             return;
         };
         // Explicit keys were checked as a whole; members are checked one by one.
-        if self.client_may_not_write(name) {
+        if name.len() > Key::MOST_BYTES || self.client_may_not_write(name) {
             self.counts.denied += 1;
             return;
         }

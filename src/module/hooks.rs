@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::api::context::bytes_of;
 use super::api::{Context, api, raw};
-use super::{clock, entry, slice, state};
+use super::{clock, deletions, entry, slice, state};
 use crate::engine::key::{Db, Key};
 use crate::engine::progress::Scope;
 
@@ -88,9 +88,29 @@ pub fn unregister(ctx: &Context<'_>, filter: Filter) {
     let _ = unsafe { unregister(ctx.raw(), filter.0) };
 }
 
-unsafe extern "C" fn command_seen(_filter: *mut raw::RedisModuleCommandFilterCtx) {
+unsafe extern "C" fn command_seen(filter: *mut raw::RedisModuleCommandFilterCtx) {
     // Only the main thread writes: a plain load and store, no locked instruction.
     COMMANDS.store(COMMANDS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    entry::door("command filter", (), || deletions::command_seen(&mut Words { filter, next: 0 }));
+}
+
+/// The words of a command that the filter sees.
+struct Words {
+    filter: *mut raw::RedisModuleCommandFilterCtx,
+    next: c_int,
+}
+
+impl Iterator for Words {
+    type Item = &'static [u8];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let word = api!(RedisModule_CommandFilterArgGet);
+        // SAFETY: the filter context of the running callback; a place beyond the end gives null.
+        let word = unsafe { word(self.filter, self.next) };
+        self.next += 1;
+        // SAFETY: a live string that stays as it is while the callback runs, and `deletions` copies what it keeps.
+        (!word.is_null()).then(|| unsafe { bytes_of(word) })
+    }
 }
 
 unsafe extern "C" fn key_event(

@@ -53,7 +53,7 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
 ) -> c_int {
     const ERROR: c_int = raw::REDISMODULE_ERR as c_int;
     if LOADED.load(Ordering::Relaxed) {
-        log::line(Level::Warning, "the module is loaded already; unload it first: MODULE UNLOAD warm");
+        log::line(Level::Warning, "the module is already loaded; unload it first: MODULE UNLOAD warm");
         return ERROR;
     }
     // SAFETY: the server's load context and a C string. This fills the pointers of the API; nothing is allocated before.
@@ -163,6 +163,7 @@ fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
     let runtime = Runtime::start(limits, Arc::new(deliver))?;
     Ok(State {
         flights: Flights::new(MOST_FLIGHTS, MOST_WAITERS, seed),
+        dbs: Vec::new(),
         absent: Absent::new(settings.max_tracked_keys, seed.rotate_left(17)),
         loaders,
         digester: runtime.digester(),

@@ -79,8 +79,8 @@ fn warming(state: &State, stats: &Stats) -> Fields {
     let c = &state.counters;
     let (warm, live, demand) = (&stats.warm, &stats.live, &stats.demand);
     let mut fields = named([
-        ("queued", stats.queued as u64),
-        ("warming", stats.warming as u64),
+        ("keys_queued", stats.queued as u64),
+        ("keys_warming", stats.warming as u64),
         ("orders_out", stats.orders_out as u64),
         ("in_flight", state.flights.len() as u64),
         ("waiting_clients", u64::from(state.flights.waiting())),

@@ -16,6 +16,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod definitions;
+pub mod deletions;
 pub mod demand;
 pub mod directives;
 pub mod docs;

@@ -26,7 +26,7 @@ use super::pulse::Pulse;
 use super::releases::Releases;
 use super::waiter::Waiter;
 use crate::engine::absent::Absent;
-use crate::engine::flights::{Flights, Token, Void};
+use crate::engine::flights::{Begun, Flights, Owner, Token, Void};
 use crate::engine::key::{Db, Key};
 use crate::engine::outcome::Role;
 use crate::engine::progress::Scope;
@@ -46,6 +46,8 @@ pub struct State {
     pub settings: Settings,
     /// One flight per key that is being fetched, with its lease and its waiters.
     pub flights: Flights<Waiter>,
+    /// The databases that ever had a key in flight.
+    pub dbs: Vec<Db>,
     /// Keys the origin said do not exist.
     pub absent: Absent,
     /// What is defined.
@@ -110,6 +112,21 @@ impl State {
             self.rechecks.push_back(Key::new(db, name));
             self.leftover = true;
         }
+    }
+
+    /// Somebody deletes a key that may not be there, in a database that is not known.
+    pub fn deleted(&mut self, name: &[u8]) {
+        for db in self.dbs.clone() {
+            self.key_changed(db, name);
+        }
+    }
+
+    /// Takes the lease on a key, or says who holds it.
+    pub fn begin_flight(&mut self, key: Key, owner: Owner) -> Begun {
+        if !self.dbs.contains(&key.db()) {
+            self.dbs.push(key.db());
+        }
+        self.flights.begin(key, owner)
     }
 
     /// Databases were flushed or swapped.

@@ -43,6 +43,12 @@ impl Context<'_> {
         Answer::checked(reply)
     }
 
+    /// Whether the server has this command.
+    pub fn knows(&self, command: &CStr) -> bool {
+        let info = self.call(c"COMMAND", Effect::Read, &[b"INFO", command.to_bytes()]);
+        info.is_ok_and(|info| !info.strings_in(0).is_empty())
+    }
+
     /// `SET name value PXAT at`, without a vector of arguments: the one write that must be quick.
     pub fn set_until(&self, name: &[u8], value: &[u8], at: Wall) -> Result<Answer, String> {
         let call = api!(RedisModule_Call);

@@ -132,6 +132,13 @@ impl<'a> Context<'a> {
         NonNull::new(unsafe { open(self.raw, name.raw(), mode.cast_signed()) }).map(|raw| OpenKey { raw })
     }
 
+    /// Keeps a word of the running command out of SLOWLOG and MONITOR. Word 0 is the command's name.
+    pub fn redact(&self, word: usize) {
+        let redact = api!(RedisModule_RedactClientCommandArgument);
+        // SAFETY: a valid context of a running command; the server checks the place.
+        let _ = unsafe { redact(self.raw, c_int::try_from(word).unwrap_or(c_int::MAX)) };
+    }
+
     /// Replies with a status line.
     pub fn reply_status(&self, text: &CStr) {
         let reply = api!(RedisModule_ReplyWithSimpleString);

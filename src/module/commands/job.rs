@@ -132,7 +132,7 @@ impl Command for Cancel {
         categories: "write",
         arity: 3,
         arguments: &[ID],
-        reply: "Integer: the keys dropped. Error: no such job runs.",
+        reply: "Integer: the keys dropped; 0 if the job has ended already. Error: there is no such job.",
         notes: "Fetches under way are abandoned: their results are not written.",
         ..JOB
     };

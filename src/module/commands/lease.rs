@@ -45,7 +45,7 @@ impl Command for Lease {
     type Request<'a> = (&'a [u8], Duration);
 
     fn parse<'a>(args: &mut Args<'a>) -> Parsed<(&'a [u8], Duration)> {
-        let key = args.next("key")?;
+        let key = args.key()?;
         let ttl = if args.option("TTL") {
             args.duration("TTL", Duration::from_millis(1)..=Duration::from_secs(3600))?
         } else {
@@ -73,7 +73,7 @@ impl Command for Lease {
             // A lease that ended or was voided, and that nobody waits for, makes room for a new one.
             state.expire(now);
             state.retire_void_lease(&key);
-            let begun = state.flights.begin(key, Owner::Client { expires: now.after(ttl) });
+            let begun = state.begin_flight(key, Owner::Client { expires: now.after(ttl) });
             if let Begun::Started(_) = begun {
                 state.counters.leases += 1;
             }
@@ -137,7 +137,7 @@ impl Command for Fill {
     type Request<'a> = FillRequest<'a>;
 
     fn parse<'a>(args: &mut Args<'a>) -> Parsed<FillRequest<'a>> {
-        let name = args.next("key")?;
+        let name = args.key()?;
         let token = args.next("token")?;
         let value = args.next("value")?;
         let shortest = Duration::from_millis(1);

@@ -8,7 +8,7 @@ use super::{Command, Verdict};
 use crate::engine::request::{JobSpec, Mode, Plan, Priority, Reason, Replace, Tag};
 use crate::module::api::Context;
 use crate::module::api::blocked::BlockedClient;
-use crate::module::args::{Args, Parsed, argument};
+use crate::module::args::{Args, Parsed, argument, within_length};
 use crate::module::engine_thread::Message;
 use crate::module::expansion::{Expansion, Target};
 use crate::module::reply::{Refusal, Reply};
@@ -88,7 +88,8 @@ impl Command for Load {
             } else if args.option("WAIT") {
                 wait = Some(args.duration("WAIT", Duration::from_millis(1)..=LONGEST_WAIT)?);
             } else if args.option("KEYS") {
-                break Target::Keys(args.rest("key")?.iter().map(|key| key.to_vec()).collect());
+                let keys = args.rest("key")?.iter().map(|key| within_length(key).map(<[u8]>::to_vec));
+                break Target::Keys(keys.collect::<Parsed<_>>()?);
             } else if args.option("FROM") {
                 let collection = args.next("collection")?.to_vec();
                 args.end("nothing after FROM collection")?;

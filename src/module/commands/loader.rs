@@ -6,10 +6,10 @@ use super::spec::{Argument, ArgumentKind, Keys, Spec};
 use super::{Command, Verdict};
 use crate::engine::key::Key;
 use crate::loader::probe::ProbeReport;
-use crate::loader::settings::Settings;
+use crate::loader::settings::{Kind, Settings};
 use crate::module::api::Context;
 use crate::module::api::blocked::BlockedClient;
-use crate::module::args::{Args, Parsed, argument};
+use crate::module::args::{Args, Parsed, argument, shown};
 use crate::module::directives::LoaderCommands;
 use crate::module::loaders::{Loader, Source};
 use crate::module::reply::{Refusal, Reply};
@@ -58,8 +58,20 @@ impl Command for Set {
         loader_options::parse_set(&words)
     }
 
+    fn secrets(arguments: &[&[u8]]) -> Vec<usize> {
+        let follows =
+            |word: &[u8]| ["HEADER", "URL", "BATCHURL"].iter().any(|o| word.eq_ignore_ascii_case(o.as_bytes()));
+        (1..arguments.len()).filter(|&place| follows(arguments[place - 1])).collect()
+    }
+
     fn run(ctx: &Context<'_>, settings: Settings) -> Verdict {
-        let defined = may_change(ctx).and_then(|()| definitions::checked(settings));
+        let storable = || match settings.kind {
+            Kind::Json if !ctx.knows(c"JSON.SET") => {
+                Err(argument("TYPE 'json' needs the command JSON.SET, which this server does not have".to_owned()))
+            }
+            _ => Ok(()),
+        };
+        let defined = may_change(ctx).and_then(|()| storable()).and_then(|()| definitions::checked(settings.clone()));
         change(defined.and_then(|definition| with_state(|state| state.loaders.set(definition))))
     }
 }
@@ -163,8 +175,9 @@ impl Command for Test {
         categories: ADMIN,
         arity: 4,
         arguments: &[NAME, Argument::new("key", ArgumentKind::String)],
-        reply: "Map: `url` (masked), `status`, `bytes`, `ttl_ms`, `latency_ms`, `not_modified`. Errors: `LOADFAIL`, there \
-                is no such loader, its pattern does not match the key.",
+        reply: "Map: `url` (masked), `status`, `bytes`, `ttl_ms`, `latency_ms`, `not_modified`, `error` (why \
+                nothing could be loaded from this answer, or null). Errors: `LOADFAIL` (no answer), there is no such \
+                loader, its pattern does not match the key.",
         notes: "One try, without retries; it counts against the loader's `RATE`.",
         ..LOADER
     };
@@ -181,7 +194,8 @@ impl Command for Test {
         let found = with_state(|state| {
             let loader = state.loaders.named(&name).ok_or_else(|| unknown(&name))?;
             if loader.definition.pattern().matches(key).is_none() {
-                return Err(argument(format!("the key does not match the pattern of loader '{name}'")));
+                let key = shown(key);
+                return Err(argument(format!("key '{key}' does not match the pattern of loader '{name}'")));
             }
             Ok(Arc::clone(&loader.definition))
         });
@@ -350,8 +364,9 @@ fn described(loader: &Loader) -> Vec<(String, Reply)> {
 }
 
 fn tested(loader: &str, report: ProbeReport) -> Reply {
-    if let Some(failure) = report.failure {
-        return Refusal::LoadFail { loader: loader.to_owned(), reason: failure.message }.into();
+    let error = report.failure.map(|failure| failure.message);
+    if let (None, Some(reason)) = (report.status, error.clone()) {
+        return Refusal::LoadFail { loader: loader.to_owned(), reason }.into();
     }
     Reply::record([
         ("url", Reply::Text(report.url)),
@@ -360,5 +375,6 @@ fn tested(loader: &str, report: ProbeReport) -> Reply {
         ("ttl_ms", Reply::or_null(report.ttl.map(|ttl| Reply::count(ttl.as_millis())))),
         ("latency_ms", Reply::Double(report.latency.as_secs_f64() * 1000.0)),
         ("not_modified", Reply::Integer(i64::from(report.not_modified))),
+        ("error", Reply::or_null(error.map(Reply::Text))),
     ])
 }

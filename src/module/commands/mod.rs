@@ -74,6 +74,11 @@ pub trait Command {
     /// Parses the arguments after the command's (and subcommand's) name. Pure; consumes every argument.
     fn parse<'a>(args: &mut Args<'a>) -> Parsed<Self::Request<'a>>;
 
+    /// Which of the arguments must not show in SLOWLOG and MONITOR, by their places. None, unless a command says so.
+    fn secrets(_arguments: &[&[u8]]) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// Carries the request out on the main thread.
     fn run(ctx: &Context<'_>, request: Self::Request<'_>) -> Verdict;
 }

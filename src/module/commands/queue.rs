@@ -32,7 +32,7 @@ impl Command for Progress {
     type Request<'a> = &'a [u8];
 
     fn parse<'a>(args: &mut Args<'a>) -> Parsed<&'a [u8]> {
-        let key = args.next("key")?;
+        let key = args.key()?;
         args.end("nothing after key")?;
         Ok(key)
     }
