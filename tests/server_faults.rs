@@ -100,7 +100,12 @@ fn hostile_arguments_of_every_command(edition: Edition) {
     assert!(commands.len() > 10, "{commands:?}");
     for command in commands.iter().filter(|command| !command.contains('|')) {
         client.call(&[command.as_bytes()]);
+        let container = commands.iter().any(|other| other.starts_with(&format!("{command}|")));
         for first in hostile {
+            // The server itself repeats an unknown subcommand in bytes that are not text.
+            if container && std::str::from_utf8(first).is_err() {
+                continue;
+            }
             client.call(&[command.as_bytes(), first]);
             for second in hostile {
                 client.call(&[command.as_bytes(), first, second]);
@@ -112,32 +117,35 @@ fn hostile_arguments_of_every_command(edition: Edition) {
     assert_well(&mut client);
 }
 
-/// A name of 64 MiB is a name like any other, but no URL: it fails, and leaves no copies behind.
+/// A name of 64 MiB is a name like any other, but makes no URL: it fails, and leaves no copies beyond what the module may
+/// use.
 fn enormous_keys(edition: Edition) {
-    let server = Server::start(edition);
+    let server = Server::setup(edition).line("warm.max-memory 16mb").start();
     let origin = Origin::start();
     let mut client = server.load_content_from(&origin, "");
-    let used = |client: &mut Client| {
-        let used = client.info("memory", "used_memory").expect("INFO has used_memory");
-        used.parse::<i64>().expect("used_memory is a number")
-    };
-    let before = used(&mut client);
-    let key = [b"content:".to_vec(), vec![b'a'; 64 << 20]].concat();
-    let error = client.call(&[b"WARM.GET", key.as_slice()]).error();
-    assert!(error.len() < 1000, "the name is not repeated: {} bytes", error.len());
-    let reply = client.call(&[b"WARM.LOAD".as_slice(), b"KEYS", &key]);
-    if reply.as_error().is_none() {
-        let status = client.run(&format!("WARM.JOB WAIT {} 20s", reply.field("job").int())).fine();
-        assert_eq!(status.field("completed"), 0);
+    let before = used_memory(&mut client);
+    let mut large = server.client();
+    for (number, megabytes) in [64, 8, 8, 8].into_iter().enumerate() {
+        let key = [format!("content:{number}").into_bytes(), vec![b'a'; megabytes << 20]].concat();
+        let error = large.call(&[b"WARM.GET", key.as_slice()]).error();
+        assert!(error.len() < 1000, "the name is not repeated: {} bytes", error.len());
+        let reply = large.call(&[b"WARM.LOAD".as_slice(), b"WAIT", b"20s", b"KEYS", &key]);
+        assert!(reply.as_error().is_some() || reply.field("completed") == 0);
+        large.call(&[b"WARM.PROGRESS".as_slice(), &key]);
+        large.call(&[b"WARM.LEASE".as_slice(), &key, b"TTL", b"1ms"]).fine();
     }
-    client.call(&[b"WARM.PROGRESS".as_slice(), &key]);
-    client.call(&[b"WARM.LEASE".as_slice(), &key, b"TTL", b"1ms"]);
-    drop(key);
-    let mut client = server.client();
-    wait_until("the copies are gone", || used(&mut client) < before + (32 << 20));
+    drop(large);
+    wait_until("the copies are gone", || used_memory(&mut client) < before + (28 << 20));
     assert_eq!(origin.total(), 0);
     let key = format!("content:{}", "b".repeat(4000));
     assert_eq!(client.run(&format!("WARM.GET {key}")), format!("content of {}", "b".repeat(4000)));
+    let status = client.run(&format!("WARM.LOAD WAIT 20s KEYS {}", keys(10))).fine();
+    assert_eq!(status.field("completed"), 10, "{status:?}");
+}
+
+fn used_memory(client: &mut Client) -> i64 {
+    let used = client.info("memory", "used_memory").expect("INFO has used_memory");
+    used.parse().expect("used_memory is a number")
 }
 
 fn a_flush_during_a_job(edition: Edition) {
@@ -158,6 +166,8 @@ fn a_full_memory_during_a_job(edition: Edition) {
     let gate = Gate::closed();
     let (mut client, job) = hundred(&server, &origin, &gate);
     client.ok("CONFIG SET maxmemory 1");
+    // The server looks at its memory when the next command comes.
+    assert_eq!(client.run("PING"), "PONG");
     gate.open();
     client.run("WARM.GET content:other TIMEOUT 100ms");
     assert_eq!(client.run("DBSIZE"), 0, "nothing is written over the limit");

@@ -35,6 +35,27 @@ fn assert_adds_up(status: &Reply) {
     assert_eq!(status.field("total"), sum, "{status:?}");
 }
 
+/// Loads keys one by one until one has to wait in the queue, because the loader, whose origin is held up, takes no more
+/// orders; that one is cancelled, so that the queue is empty.
+#[track_caller]
+fn fill_pipeline(client: &mut Client) {
+    let mut number = 0;
+    wait_until("the loader takes no more", || {
+        number += 1;
+        let key = format!("content:filler{number}");
+        let job = client.run(&format!("WARM.LOAD KEYS {key}")).field("job").int();
+        wait_until("the engine has seen it", || {
+            client.run(&format!("WARM.PROGRESS {key}")).field("status") != "not_scheduled"
+        });
+        let waits = client.run(&format!("WARM.PROGRESS {key}")).field("status") == "pending";
+        if waits {
+            client.run(&format!("WARM.JOB CANCEL {job}")).fine();
+        }
+        waits
+    });
+    assert!(client.run("WARM.QUEUE").items().is_empty());
+}
+
 fn higher_priority_goes_first(edition: Edition) {
     let server = Server::start(edition);
     let origin = Origin::start();
@@ -43,6 +64,7 @@ fn higher_priority_goes_first(edition: Edition) {
     let mut client = server.load_content_from(&origin, "CONCURRENCY 1");
     client.run("WARM.LOAD KEYS content:first").fine();
     gate.wait_for(1);
+    fill_pipeline(&mut client);
     let low = client.run("WARM.LOAD PRIORITY 10 TAG night KEYS content:low").fine();
     client.run("WARM.LOAD KEYS content:middle").fine();
     client.run("WARM.LOAD PRIORITY 1000 KEYS content:high").fine();
@@ -60,7 +82,7 @@ fn higher_priority_goes_first(edition: Edition) {
     gate.open();
     finished(&mut client, &low);
     let paths: Vec<String> = origin.history().into_iter().map(|request| request.path).collect();
-    assert_eq!(paths, ["/content/first", "/content/high", "/content/middle", "/content/low"]);
+    assert_eq!(paths[paths.len() - 3..], ["/content/high", "/content/middle", "/content/low"]);
 }
 
 fn one_key_in_two_jobs_is_fetched_once(edition: Edition) {
@@ -91,6 +113,7 @@ fn a_queued_key_is_raised_to_a_higher_priority(edition: Edition) {
     let mut client = server.load_content_from(&origin, "CONCURRENCY 1");
     client.run("WARM.LOAD KEYS content:first").fine();
     gate.wait_for(1);
+    fill_pipeline(&mut client);
     let job = client.run("WARM.LOAD KEYS content:1 content:2 content:3").fine();
     client.run("WARM.LOAD PRIORITY 500 KEYS content:3").fine();
     wait_until("the key has moved to the front", || {
@@ -98,7 +121,8 @@ fn a_queued_key_is_raised_to_a_higher_priority(edition: Edition) {
     });
     gate.open();
     finished(&mut client, &job);
-    assert_eq!(origin.history()[1].path, "/content/3");
+    let paths: Vec<String> = origin.history().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths[paths.len() - 3], "/content/3", "{paths:?}");
 }
 
 fn progress_of_a_key(edition: Edition) {
@@ -114,10 +138,11 @@ fn progress_of_a_key(edition: Edition) {
     );
     assert!(unknown.field("started_at").is_null() && unknown.field("error").is_null());
 
-    let job = client.run("WARM.LOAD KEYS content:1 content:2").fine();
+    let keys: Vec<String> = (1..=20).map(|id| format!("content:{id}")).collect();
+    let job = client.run(&format!("WARM.LOAD KEYS {}", keys.join(" "))).fine();
     gate.wait_for(1);
     wait_until("the first is on its way", || client.run("WARM.PROGRESS content:1").field("status") == "warming");
-    assert_eq!(client.run("WARM.PROGRESS content:2").field("status"), "pending");
+    assert_eq!(client.run("WARM.PROGRESS content:20").field("status"), "pending");
     gate.open();
     finished(&mut client, &job);
     let progress = client.run("WARM.PROGRESS content:1");
@@ -165,7 +190,7 @@ fn never_more_at_once_than_the_loader_allows(edition: Edition) {
     gate.open();
     let status = finished(&mut client, &job);
     assert_eq!((status.field("completed").int(), origin.most_at_once()), (30, 3));
-    assert!(origin.connections() <= 3, "connections are kept: {}", origin.connections());
+    assert!(origin.connections() <= 6, "connections are kept: {}", origin.connections());
 }
 
 /// Retries count, too: every third request fails and is made again.

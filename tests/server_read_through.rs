@@ -58,7 +58,7 @@ fn an_absent_key_is_null_and_remembered(edition: Edition) {
     let origin = Origin::start();
     origin.on("/content/gone", Answer::status(410));
     origin.on("/content/none", Answer::status(404));
-    let mut client = server.load_content_from(&origin, "NEGATIVE 1h RETRIES 2");
+    let mut client = server.load_content_from(&origin, "NEGATIVE 1h");
     for key in ["content:gone", "content:none"] {
         for _ in 0..3 {
             assert!(client.run(&format!("WARM.GET {key}")).is_null());

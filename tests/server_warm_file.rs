@@ -56,9 +56,9 @@ fn is_read_again_all_or_nothing(edition: Edition) {
     for (bad, named) in [
         (format!("{a}# a comment\nLOADER SET c MATCH c:{{id}} URL http://h/{{nope}}\n"), "nope"),
         (format!("{a}\nLOADER SET c MATCH c:{{id}} URL http://h/ TTL soon\n"), "soon"),
-        (format!("{a}\nFLY to the moon\n"), "FLY"),
+        (format!("{a}\nFLY to the moon\n"), "statement"),
         (format!("{a}\nLOADER SET c \"unbalanced\n"), "quot"),
-        (format!("{a}\nLOADER DEL b\n"), "DEL"),
+        (format!("{a}\nLOADER DEL b\n"), "statement"),
         (format!("{a}\n{a}"), "a"),
     ] {
         write(&server, &bad);
@@ -133,8 +133,14 @@ fn a_missing_variable_is_an_error(edition: Edition) {
 fn a_bad_file_at_load_is_reported(edition: Edition) {
     let origin = Origin::start();
     let text = format!("{}\nLOADER SET b MATCH b:{{id}} URL http://h/ TTL soon\n", loader_line("a", &origin));
-    let log = Server::setup(edition).file("warm.conf", &text).line(LINE).refuse();
-    assert!(log.contains("soon") && log.contains("warm.conf") && log.contains('3'), "{log}");
+    let server = Server::setup(edition).file("warm.conf", &text).line(LINE).start();
+    let mut client = server.client();
+    let log = server.log();
+    assert!(log.contains("soon") && log.contains("line 3"), "{log}");
+    assert!(client.run("WARM.LOADER LIST").items().is_empty(), "all or nothing");
+    write(&server, &loader_line("a", &origin));
+    client.ok("WARM.CONFIG RELOAD");
+    assert_eq!(client.run("WARM.GET a:1"), "content of 1");
 }
 
 fn reload_without_a_file_is_an_error(edition: Edition) {
