@@ -144,7 +144,7 @@ fn a_hanging_loader_delays_no_other() {
     let quick = world.job(B, 100..200);
     let quick = world.finish(quick, MINUTE);
     assert_eq!(quick.finished_at, Some(quick.started_at.after(ms(500))));
-    assert_eq!(world.status(job).counts.warming, 8, "the pipeline of a loader is bounded");
+    assert_eq!(world.status(job).counts.warming, 2, "a loader that ends nothing gets no orders ahead");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn loaders_take_turns() {
     world.engine.resume();
     world.run(ms(1));
     let turns: Vec<LoaderId> = world.departures.iter().map(|departure| departure.1).collect();
-    assert_eq!(turns, [A, B].repeat(12), "whatever the priority of their keys");
+    assert_eq!(turns, [A, B].repeat(4), "whatever the priority of their keys");
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_flush_drops_what_is_in_flight_and_warms_the_rest() {
     assert_eq!(world.engine.progress(&key(0)).status, Status::NotScheduled, "it is warm no more");
     let counts = world.finish(job, MINUTE).counts;
     let lost = world.engine.stats().warm.dropped(DropReason::Flushed);
-    assert!((5..=14).contains(&lost), "what was on its way: {lost}");
+    assert!((5..=20).contains(&lost), "what was on its way: {lost}");
     assert_eq!((counts.dropped, counts.completed), (lost, 100 - lost));
     assert_eq!(world.cache.len() as u64, 100 - lost - 10, "ten were there before the flush");
     world.assert_at_rest();

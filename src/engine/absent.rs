@@ -45,6 +45,11 @@ impl Absent {
         self.until.find(db, name).is_some_and(|&until| now < until)
     }
 
+    /// Whether anything is remembered of the key.
+    pub fn knows(&self, db: Db, name: &[u8]) -> bool {
+        self.until.find(db, name).is_some()
+    }
+
     /// Somebody wrote the key, or asks for it to be looked up again. Says whether it was remembered.
     pub fn forget(&mut self, db: Db, name: &[u8]) -> bool {
         self.until.forget(db, name)

@@ -1,80 +1,123 @@
 //! Deletions of keys that are not there. They fire no key event, and yet they matter: an application that invalidates a
 //! key while it is being loaded (`DEL` before the load has ended) says that what the load brings is out of date.
 //!
-//! So the command filter looks for `DEL`, `UNLINK` and `GETDEL`, and voids the leases on their keys. The
-//! filter does not know the client's database: a lease on a key of that name is void in every database, which costs a
-//! fetch at worst. It sees a command of a transaction when it is queued, not when it is executed; therefore names that
-//! were deleted while a transaction was open are remembered, and voided again when one is executed. The memory is
-//! bounded by [`REMEMBERED`]; beyond it every lease is voided.
+//! So the command filter looks for `DEL`, `UNLINK` and `GETDEL` of keys that are in flight or known to be absent: they are
+//! *suspects* until the command has run. If a key event tells of the deletion, it has been dealt with there. If none does,
+//! the key was not there, and its lease is void; in every database, for the filter does not know the client's, which
+//! costs a fetch at worst. Suspects are judged before the next command and before the next slice, so before anything could
+//! be written on a void lease.
+//!
+//! The filter sees a command of a transaction when it is queued. Names that were deleted while a transaction was open
+//! are suspects again when one is executed. All memory is bounded by [`MOST`]; beyond it every lease is voided.
 
 use std::cell::RefCell;
 
 use super::state;
+use crate::engine::key::Db;
 use crate::engine::progress::Scope;
 
-/// Names remembered for open transactions.
-const REMEMBERED: usize = 256;
+/// Names remembered, as suspects and for open transactions each.
+const MOST: usize = 256;
 
 thread_local! {
     /// Main thread.
-    static OPEN: RefCell<Open> = const { RefCell::new(Open { transactions: 0, names: Vec::new(), overflowed: false }) };
+    static DELETIONS: RefCell<Deletions> = const {
+        RefCell::new(Deletions { suspects: Names::NONE, transactions: 0, queued: Names::NONE })
+    };
 }
 
-/// What is known of transactions that clients have begun. A client that leaves within one is never missed: then the names
-/// are voided once too often.
-struct Open {
+struct Deletions {
+    suspects: Names,
+    /// Transactions that clients have begun. A client that leaves within one is never missed: then names are suspected
+    /// once too often.
     transactions: u32,
-    names: Vec<Box<[u8]>>,
+    queued: Names,
+}
+
+/// A bounded list of names.
+#[derive(Clone)]
+struct Names {
+    list: Vec<Box<[u8]>>,
     overflowed: bool,
+}
+
+impl Names {
+    const NONE: Names = Names { list: Vec::new(), overflowed: false };
+
+    fn push(&mut self, name: &[u8]) {
+        if self.list.len() < MOST {
+            self.list.push(name.into());
+        } else {
+            self.overflowed = true;
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.list.is_empty() && !self.overflowed
+    }
 }
 
 /// A command was sent: its words. Costs a look at the first word's length for most commands.
 pub fn command_seen<'w>(words: &mut impl Iterator<Item = &'w [u8]>) {
+    judge();
     let Some(command) = words.next() else { return };
     let is = |name: &str| command.eq_ignore_ascii_case(name.as_bytes());
     match command.len() {
-        3 if is("DEL") => words.for_each(deleted),
-        6 if is("UNLINK") => words.for_each(deleted),
-        6 if is("GETDEL") => words.take(1).for_each(deleted),
-        5 if is("MULTI") => OPEN.with_borrow_mut(|open| open.transactions = open.transactions.saturating_add(1)),
-        7 if is("DISCARD") => close(),
-        4 if is("EXEC") => {
-            OPEN.with_borrow(|open| {
-                open.names.iter().for_each(|name| void(name));
-                if open.overflowed {
-                    state::with(|state| state.flights.void_all(Scope::All));
-                }
-            });
-            close();
-        }
+        3 if is("DEL") => words.for_each(suspect),
+        6 if is("UNLINK") => words.for_each(suspect),
+        6 if is("GETDEL") => words.take(1).for_each(suspect),
+        5 if is("MULTI") => DELETIONS.with_borrow_mut(|all| all.transactions = all.transactions.saturating_add(1)),
+        7 if is("DISCARD") => DELETIONS.with_borrow_mut(Deletions::close),
+        4 if is("EXEC") => DELETIONS.with_borrow_mut(|all| {
+            all.suspects = all.queued.clone();
+            all.close();
+        }),
         _ => {}
     }
 }
 
-fn deleted(name: &[u8]) {
-    void(name);
-    OPEN.with_borrow_mut(|open| {
-        if open.transactions == 0 {
-            return;
+/// A key event told of a change of this key.
+pub fn told_of(name: &[u8]) {
+    DELETIONS.with_borrow_mut(|all| all.suspects.list.retain(|suspect| **suspect != *name));
+}
+
+/// Voids the leases of the suspects that no key event told of. Costs a branch when there are none.
+pub fn judge() {
+    let suspects = DELETIONS.with_borrow_mut(|all| {
+        (!all.suspects.is_empty()).then(|| std::mem::replace(&mut all.suspects, Names::NONE))
+    });
+    let Some(Names { list, overflowed }) = suspects else { return };
+    state::with(|state| {
+        let dbs: Vec<Db> = state.dbs.clone();
+        for (name, db) in list.iter().flat_map(|name| dbs.iter().map(move |db| (name, *db))) {
+            state.key_changed(db, name);
         }
-        if open.names.len() < REMEMBERED {
-            open.names.push(name.into());
-        } else {
-            open.overflowed = true;
+        if overflowed {
+            state.flights.void_all(Scope::All);
         }
     });
 }
 
-fn void(name: &[u8]) {
-    state::with(|state| state.deleted(name));
-}
-
-fn close() {
-    OPEN.with_borrow_mut(|open| {
-        open.transactions = open.transactions.saturating_sub(1);
-        if open.transactions == 0 {
-            open.names.clear();
-            open.overflowed = false;
+fn suspect(name: &[u8]) {
+    let concerns = state::with(|state| {
+        state.dbs.iter().any(|db| state.flights.state(*db, name).is_some() || state.absent.knows(*db, name))
+    });
+    DELETIONS.with_borrow_mut(|all| {
+        if concerns == Some(true) {
+            all.suspects.push(name);
+        }
+        if all.transactions > 0 {
+            all.queued.push(name);
         }
     });
+}
+
+impl Deletions {
+    /// A transaction ended.
+    fn close(&mut self) {
+        self.transactions = self.transactions.saturating_sub(1);
+        if self.transactions == 0 {
+            self.queued = Names::NONE;
+        }
+    }
 }

@@ -131,6 +131,7 @@ unsafe extern "C" fn key_event(
         let db = ctx.db();
         let own = WRITING.with_borrow(|key| key.as_ref().is_some_and(|key| key.db() == db && key.name() == name));
         if !own {
+            deletions::told_of(name);
             state::with(|state| state.key_changed(db, name));
         }
     });

@@ -8,7 +8,7 @@ use super::api::Context;
 use super::api::context::Standing;
 use super::engine_thread::Message;
 use super::state::{self, State};
-use super::{applying, beginning, clock, expansion, hooks};
+use super::{applying, beginning, clock, deletions, expansion, hooks};
 use crate::engine::time::Instant;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ pub enum Progress {
 
 /// One turn of the event loop. Costs a branch when there is nothing to do.
 pub fn turn(ctx: &Context<'_>) {
+    deletions::judge();
     let began = clock::mono();
     let Some(Some(budget)) = state::with(|state| state.slice_due(began)) else { return };
     let standing = ctx.standing();

@@ -114,13 +114,6 @@ impl State {
         }
     }
 
-    /// Somebody deletes a key that may not be there, in a database that is not known.
-    pub fn deleted(&mut self, name: &[u8]) {
-        for db in self.dbs.clone() {
-            self.key_changed(db, name);
-        }
-    }
-
     /// Takes the lease on a key, or says who holds it.
     pub fn begin_flight(&mut self, key: Key, owner: Owner) -> Begun {
         if !self.dbs.contains(&key.db()) {

@@ -91,10 +91,11 @@ impl Server {
         count.parse().expect("blocked_clients is a number")
     }
 
-    /// The names of the server's threads.
+    /// The names of the module's threads in the server.
     pub(crate) fn threads(&self) -> Vec<String> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("the process runs");
-        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok()).collect()
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.filter(|name| name.starts_with("warm-")).collect()
     }
 
     /// Waits until exactly this many clients are blocked.
