@@ -112,6 +112,9 @@ fn hostile_arguments_of_every_command(edition: Edition) {
                 client.call(&[command.as_bytes(), first, second, b"1s", second]);
             }
         }
+        // Ends a lease that the next command would wait for.
+        client.ok("SET content:1 mine");
+        client.run("DEL content:1").fine();
     }
     client.ok("WARM.RESUME");
     assert_well(&mut client);
