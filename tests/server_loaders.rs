@@ -97,7 +97,7 @@ fn a_test_writes_nothing(edition: Edition) {
     origin.on("/content/broken", Answer::status(503));
     let mut client = server.load_content_from(&origin, "TTL 100s JITTER 0");
     let found = client.run("WARM.LOADER TEST content content:1").fine();
-    assert_eq!(found.fields(), ["url", "status", "bytes", "ttl_ms", "latency_ms", "not_modified"]);
+    assert_eq!(found.fields(), ["url", "status", "bytes", "ttl_ms", "latency_ms", "not_modified", "error"]);
     assert_eq!(found.field("url"), format!("{}/content/1", origin.url()));
     assert_eq!((found.field("status").int(), found.field("bytes").int()), (200, "content of 1".len() as i64));
     assert_eq!(found.field("ttl_ms"), 100_000);

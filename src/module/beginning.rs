@@ -8,10 +8,9 @@ use std::sync::Arc;
 use super::api::Context;
 use super::api::context::{Held, Look};
 use super::applying::Writes;
-use super::engine_thread::Directive;
 use super::slice::Progress;
 use super::state::{self, Outbound, State};
-use crate::engine::flights::{Begun, Owner};
+use crate::engine::flights::{Abandoned, Begun, Owner};
 use crate::engine::key::Key;
 use crate::engine::orders::{Order, OrderKey};
 use crate::engine::request::{LoaderId, Mode, Plan};
@@ -47,13 +46,9 @@ pub fn step(ctx: &Context<'_>, writes: Writes) -> Progress {
             }
         }
         if state.beginning.is_none() {
-            match state.directives.try_recv() {
+            match state.directives.orders.try_recv() {
                 Err(_) => return Next::Nothing,
-                Ok(Directive::Abandon(keys)) => {
-                    state.abandon(keys);
-                    return Next::Done;
-                }
-                Ok(Directive::Order(order)) => state.take_up(order, writes),
+                Ok(order) => state.take_up(order, writes),
             }
         }
         state.next_key()
@@ -162,9 +157,10 @@ impl State {
         }
     }
 
-    fn abandon(&mut self, keys: Vec<(OrderId, Key)>) {
-        for (order, key) in keys {
-            use crate::engine::flights::Abandoned;
+    /// Gives up what the engine no longer wants.
+    pub fn take_abandoned(&mut self) {
+        let given_up: Vec<(OrderId, Key)> = self.directives.abandoned.try_iter().flatten().collect();
+        for (order, key) in given_up {
             if self.flights.abandon(key.db(), key.name(), order) == Abandoned::NotInFlight {
                 continue;
             }

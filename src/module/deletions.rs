@@ -4,7 +4,8 @@
 //! So the command filter looks for `DEL`, `UNLINK` and `GETDEL` of keys that are in flight or known to be absent: they are
 //! *suspects* until the command has run. If a key event tells of the deletion, it has been dealt with there. If none does,
 //! the key was not there, and its lease is void; in every database, for the filter does not know the client's, which
-//! costs a fetch at worst. Suspects are judged before the next command and before the next slice, so before anything could
+//! costs a fetch at worst. So it is with `EXPIRE` and its like, which delete at once if the time has passed: some servers
+//! tell of that as if the key had expired by itself. Suspects are judged before the next command and before the next slice, so before anything could
 //! be written on a void lease.
 //!
 //! The filter sees a command of a transaction when it is queued. Names that were deleted while a transaction was open
@@ -65,7 +66,11 @@ pub fn command_seen<'w>(words: &mut impl Iterator<Item = &'w [u8]>) {
     match command.len() {
         3 if is("DEL") => words.for_each(suspect),
         6 if is("UNLINK") => words.for_each(suspect),
-        6 if is("GETDEL") => words.take(1).for_each(suspect),
+        6 if is("GETDEL") || is("EXPIRE") => words.take(1).for_each(suspect),
+        5 if is("GETEX") => words.take(1).for_each(suspect),
+        7 if is("PEXPIRE") => words.take(1).for_each(suspect),
+        8 if is("EXPIREAT") => words.take(1).for_each(suspect),
+        9 if is("PEXPIREAT") => words.take(1).for_each(suspect),
         5 if is("MULTI") => DELETIONS.with_borrow_mut(|all| all.transactions = all.transactions.saturating_add(1)),
         7 if is("DISCARD") => DELETIONS.with_borrow_mut(Deletions::close),
         4 if is("EXEC") => DELETIONS.with_borrow_mut(|all| {
@@ -83,9 +88,8 @@ pub fn told_of(name: &[u8]) {
 
 /// Voids the leases of the suspects that no key event told of. Costs a branch when there are none.
 pub fn judge() {
-    let suspects = DELETIONS.with_borrow_mut(|all| {
-        (!all.suspects.is_empty()).then(|| std::mem::replace(&mut all.suspects, Names::NONE))
-    });
+    let suspects = DELETIONS
+        .with_borrow_mut(|all| (!all.suspects.is_empty()).then(|| std::mem::replace(&mut all.suspects, Names::NONE)));
     let Some(Names { list, overflowed }) = suspects else { return };
     state::with(|state| {
         let dbs: Vec<Db> = state.dbs.clone();

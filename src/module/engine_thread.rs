@@ -112,13 +112,13 @@ pub enum Question {
     Queue(usize),
 }
 
-/// What the engine wants the main thread to do.
+/// What the engine wants the main thread to do. Two channels, since what is given up must be known before more is written.
 #[derive(Debug)]
-pub enum Directive {
+pub struct Directives {
     /// Load these keys.
-    Order(Order),
-    /// These orders no longer want these keys; drop what is under way unless somebody else wants it.
-    Abandon(Vec<(OrderId, Key)>),
+    pub orders: Receiver<Order>,
+    /// These orders no longer want these keys: drop what is under way unless somebody else wants it.
+    pub abandoned: Receiver<Vec<(OrderId, Key)>>,
 }
 
 /// The main thread's end.
@@ -129,17 +129,16 @@ pub struct EngineHandle {
 }
 
 /// Starts the thread: its handle, the directives it will send, and the figures it publishes.
-pub fn start(
-    settings: Settings,
-    waker: Waker,
-) -> std::io::Result<(EngineHandle, Receiver<Directive>, Arc<ArcSwap<Stats>>)> {
+pub fn start(settings: Settings, waker: Waker) -> std::io::Result<(EngineHandle, Directives, Arc<ArcSwap<Stats>>)> {
     let (messages, inbox) = bounded(MESSAGES);
-    let (outbox, directives) = bounded(DIRECTIVES);
+    let (orders, order_inbox) = bounded(DIRECTIVES);
+    let (abandoned, abandoned_inbox) = bounded(DIRECTIVES);
+    let directives = Directives { orders: order_inbox, abandoned: abandoned_inbox };
     let desk = Desk::new(settings);
     let stats = Arc::new(ArcSwap::from_pointee(desk.engine.stats()));
     let published = Arc::clone(&stats);
     let thread = thread::Builder::new().name("warm-engine".to_owned()).spawn(move || {
-        let mut owner = Owner { inbox, outbox, waker, published, desk };
+        let mut owner = Owner { inbox, orders, abandoned, waker, published, desk };
         while catch_unwind(AssertUnwindSafe(|| owner.run())).is_err() {
             entry::note_panic("the engine thread");
             owner.desk = owner.desk.rebuilt();
@@ -176,7 +175,8 @@ impl EngineHandle {
 
 struct Owner {
     inbox: Receiver<Message>,
-    outbox: Sender<Directive>,
+    orders: Sender<Order>,
+    abandoned: Sender<Vec<(OrderId, Key)>>,
     waker: Waker,
     published: Arc<ArcSwap<Stats>>,
     desk: Desk,
@@ -204,7 +204,7 @@ impl Owner {
             while sent < ORDERS_A_ROUND {
                 match self.desk.engine.poll(now) {
                     Step::Order(order) => {
-                        if self.outbox.send(Directive::Order(order)).is_err() {
+                        if self.orders.send(order).is_err() {
                             return;
                         }
                         sent += 1;
@@ -272,7 +272,7 @@ impl Owner {
             None => answers::no_such_job(job),
             Some(cancelled) => {
                 let dropped = Reply::count(cancelled.dropped);
-                if !cancelled.abandon.is_empty() && self.outbox.send(Directive::Abandon(cancelled.abandon)).is_ok() {
+                if !cancelled.abandon.is_empty() && self.abandoned.send(cancelled.abandon).is_ok() {
                     self.waker.wake();
                 }
                 dropped

@@ -38,7 +38,10 @@ pub fn turn(ctx: &Context<'_>) {
         });
         return;
     }
-    state::with(|state| state.expire(began));
+    state::with(|state| {
+        state.take_abandoned();
+        state.expire(began);
+    });
     let writable = if standing == Standing::Master { applying::Writes::Allowed } else { applying::Writes::Forbidden };
     let mut took = Duration::ZERO;
     let mut leftover = false;

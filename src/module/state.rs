@@ -17,7 +17,7 @@ use super::applying::Applying;
 use super::beginning::Beginning;
 use super::config;
 use super::directives::Settings;
-use super::engine_thread::{Directive, EngineHandle, Message};
+use super::engine_thread::{Directives, EngineHandle, Message};
 use super::expansion::Expansion;
 use super::hooks::Filter;
 use super::loaders::Loaders;
@@ -57,7 +57,7 @@ pub struct State {
     /// The engine's thread.
     pub engine: EngineHandle,
     /// What the engine wants done. Bounded by the orders it may have outstanding.
-    pub directives: Receiver<Directive>,
+    pub directives: Directives,
     /// What the loader brings. Bounded by the fetches that may be under way.
     pub answers: Receiver<Answer>,
     /// The engine's figures, as it last published them.
