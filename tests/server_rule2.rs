@@ -192,7 +192,6 @@ fn what_does_not_concern_the_key_voids_nothing(edition: Edition) {
             "SELECT 1",
             "SET content:1 mine",
             "EXPIRE content:1 100",
-            "DEL content:1",
             "FLUSHDB",
             "SWAPDB 2 3",
             "SELECT 0",
