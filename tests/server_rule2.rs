@@ -12,6 +12,7 @@ on_each_server!(
     changes_of_a_present_key_void_a_forced_load,
     flushes_void_every_load,
     what_does_not_concern_the_key_voids_nothing,
+    transactions_of_others_void_nothing,
     a_write_voids_a_read_through,
     a_write_between_two_waiters_voids_both,
     a_void_load_leaves_the_key_free_for_the_next,
@@ -192,7 +193,6 @@ fn what_does_not_concern_the_key_voids_nothing(edition: Edition) {
             "SELECT 1",
             "SET content:1 mine",
             "EXPIRE content:1 100",
-            "DEL content:1",
             "FLUSHDB",
             "SWAPDB 2 3",
             "SELECT 0",
@@ -205,6 +205,31 @@ fn what_does_not_concern_the_key_voids_nothing(edition: Edition) {
         assert_eq!(status.field("completed"), 1, "{status:?}");
         assert_eq!(client.value_of("content:1").as_deref(), Some("new"));
     }
+}
+
+/// Not even after clients have left in the middle of a transaction, and many keys were deleted since.
+fn transactions_of_others_void_nothing(edition: Edition) {
+    let server = Server::start(edition);
+    let origin = Origin::start();
+    let gate = Gate::closed();
+    origin.on("/content/1", Answer::ok("new").behind(&gate));
+    let mut client = server.load_content_from(&origin, "");
+    let mut leaving = server.client();
+    leaving.ok("MULTI");
+    leaving.run("MULTI").error();
+    drop(leaving);
+    for id in 0..1000 {
+        client.run(&format!("DEL other:{id}")).fine();
+    }
+    client.run("DEL content:1").fine();
+    let job = client.run("WARM.LOAD KEYS content:1").field("job").int();
+    gate.wait_for(1);
+    client.ok("MULTI");
+    assert_eq!(client.run("SET other:1 mine"), "QUEUED");
+    client.run("EXEC").fine();
+    gate.open();
+    let status = ended(client.run(&format!("WARM.JOB WAIT {job} 20s")));
+    assert_eq!(status.field("completed"), 1, "{status:?}");
 }
 
 fn a_write_voids_a_read_through(edition: Edition) {
