@@ -8,18 +8,19 @@ use std::time::Duration;
 
 use super::api::Context;
 use super::api::context::{Held, Look};
+use super::incoming::{Arrival, Last};
 use super::reply::Refusal;
-use super::slice::Progress;
+use super::slice::{Progress, Scope};
 use super::state::{self, State};
 use super::waiter::News;
 use super::writing::{Refused, write};
 use super::{clock, demand};
-use crate::engine::flights::{FlightState, Landed, Owner, Token, Void};
+use crate::engine::flights::{FlightState, Landed, Owner, Void};
 use crate::engine::key::Key;
 use crate::engine::request::{LoaderId, Plan};
 use crate::engine::settlement::{DropReason, Settled, Settlement, Source};
 use crate::loader::definition::Definition;
-use crate::loader::fetch::{Answer, Fetch, Item, Outcome, Urgency, Value};
+use crate::loader::fetch::{Fetch, Item, Outcome, Urgency, Value};
 
 /// Whether this server may write now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,14 +29,6 @@ pub enum Writes {
     Allowed,
     /// It is a replica: results are handed to those who wait, and dropped.
     Forbidden,
-}
-
-/// An answer that is being written.
-#[derive(Debug)]
-pub struct Applying {
-    loader: Arc<Definition>,
-    attempts: u32,
-    results: std::vec::IntoIter<((Item, Outcome), (Token, Plan))>,
 }
 
 /// One result, with its flight as it stands.
@@ -50,6 +43,14 @@ struct Arrived {
     chance: u64,
 }
 
+/// What is to be applied next.
+enum Next {
+    Nothing,
+    /// A result that nobody waits for any more.
+    Over,
+    Apply(Box<Arrived>),
+}
+
 /// What is to be done with a flight.
 enum Ending {
     /// It lands: this is settled, and this is told.
@@ -59,9 +60,12 @@ enum Ending {
 }
 
 /// Writes one result.
-pub fn step(ctx: &Context<'_>, writes: Writes) -> Progress {
-    let Some(Some(arrived)) = state::with(State::next_result) else { return Progress::Idle };
-    let Some(arrived) = arrived else { return Progress::Stepped };
+pub fn step(ctx: &Context<'_>, writes: Writes, scope: Scope) -> Progress {
+    let arrived = match state::with(|state| state.next_result(scope)) {
+        None | Some(Next::Nothing) => return Progress::Idle,
+        Some(Next::Over) => return Progress::Stepped,
+        Some(Next::Apply(arrived)) => *arrived,
+    };
     ctx.select(arrived.key.db());
     let ending = match arrived.flight.voided {
         Some(void) => superseded(ctx, &arrived, void),
@@ -169,27 +173,26 @@ fn renew(ctx: &Context<'_>, arrived: &Arrived, ttl: Duration) -> Ending {
 }
 
 impl State {
-    /// The next result of the answers that came: none at all, one whose flight is over already, or one to apply.
-    #[expect(clippy::option_option, reason = "outer: is there a result; inner: does anybody still want it")]
-    fn next_result(&mut self) -> Option<Option<Arrived>> {
-        if self.applying.is_none() {
-            let Answer { id, loader, results, attempts, .. } = self.answers.try_recv().ok()?;
-            let keys = self.outbound.remove(&id).unwrap_or_default();
-            let results: Vec<_> = results.into_iter().zip(keys).collect();
-            self.applying = Some(Applying { loader, attempts, results: results.into_iter() });
-        }
-        let applying = self.applying.as_mut()?;
-        let Some(((item, outcome), (token, plan))) = applying.results.next() else {
-            self.applying = None;
-            return Some(None);
+    /// The next result that came: none at all, one whose flight is over already, or one to apply.
+    fn next_result(&mut self, scope: Scope) -> Next {
+        let arrival = match scope {
+            Scope::Live => self.incoming.next_live(),
+            Scope::All => self.incoming.next_live().or_else(|| self.incoming.next_warm()),
         };
+        let Some(Arrival { fetch, place, loader, attempts, item, outcome, last }) = arrival else {
+            return Next::Nothing;
+        };
+        let expected = self.outbound.get(&fetch).and_then(|outbound| outbound.get(place).copied());
+        if last == Last::Last {
+            self.outbound.remove(&fetch);
+        }
         let key = item.key;
+        let Some((token, plan)) = expected else { return Next::Over };
         let flight = self.flights.state(key.db(), key.name()).filter(|flight| flight.token == token);
-        let (loader, attempts) = (Arc::clone(&applying.loader), applying.attempts);
-        let Some(flight) = flight else { return Some(None) };
+        let Some(flight) = flight else { return Next::Over };
         let wanted = self.flights.has_waiters(key.db(), key.name());
         let chance = self.draw();
-        Some(Some(Arrived { loader, attempts, key, outcome, flight, wanted, plan, chance }))
+        Next::Apply(Box::new(Arrived { loader, attempts, key, outcome, flight, wanted, plan, chance }))
     }
 
     fn end_flight(&mut self, arrived: Arrived, ending: Ending) {
@@ -219,10 +222,10 @@ impl State {
 
     /// Begins a flight anew with those who wait for it.
     fn restart(&mut self, key: Key, flight: FlightState, plan: Plan, loader: &Arc<Definition>) {
-        let id = self.new_fetch();
+        let urgency = if self.flights.has_waiters(key.db(), key.name()) { Urgency::Live } else { Urgency::Warm };
+        let id = self.new_fetch(urgency);
         let owner = Owner::Loader { fetch: id };
         let Some(token) = self.flights.restart(key.db(), key.name(), flight.token, owner) else { return };
-        let urgency = if self.flights.has_waiters(key.db(), key.name()) { Urgency::Live } else { Urgency::Warm };
         self.outbound.insert(id, vec![(token, plan)]);
         let items = vec![Item { key, held: None }];
         self.submit(vec![Fetch { id, loader: Arc::clone(loader), items, urgency }]);

@@ -99,7 +99,7 @@ impl State {
             return;
         };
         let fetch = Fetch {
-            id: self.new_fetch(),
+            id: self.new_fetch(Urgency::Warm),
             loader: Arc::clone(&definition),
             items: Vec::with_capacity(keys.len()),
             urgency: Urgency::Warm,

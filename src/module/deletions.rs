@@ -29,8 +29,8 @@ thread_local! {
 
 struct Deletions {
     suspects: Names,
-    /// Transactions that clients have begun. A client that leaves within one is never missed: then names are suspected
-    /// once too often.
+    /// Transactions that clients have begun. A refused MULTI within one counts as another: then names are suspected once
+    /// too often.
     transactions: u32,
     queued: Names,
 }
@@ -67,7 +67,12 @@ pub fn command_seen<'w>(words: &mut impl Iterator<Item = &'w [u8]>) {
         3 if is("DEL") => words.for_each(suspect),
         6 if is("UNLINK") => words.for_each(suspect),
         6 if is("GETDEL") || is("EXPIRE") => words.take(1).for_each(suspect),
-        5 if is("GETEX") => words.take(1).for_each(suspect),
+        5 if is("GETEX") => {
+            // Without an option it only reads.
+            if let (Some(name), Some(_)) = (words.next(), words.next()) {
+                suspect(name);
+            }
+        }
         7 if is("PEXPIRE") => words.take(1).for_each(suspect),
         8 if is("EXPIREAT") => words.take(1).for_each(suspect),
         9 if is("PEXPIREAT") => words.take(1).for_each(suspect),
@@ -75,10 +80,18 @@ pub fn command_seen<'w>(words: &mut impl Iterator<Item = &'w [u8]>) {
         7 if is("DISCARD") => DELETIONS.with_borrow_mut(Deletions::close),
         4 if is("EXEC") => DELETIONS.with_borrow_mut(|all| {
             all.suspects = all.queued.clone();
+            if all.suspects.overflowed {
+                all.queued = Names::NONE;
+            }
             all.close();
         }),
         _ => {}
     }
+}
+
+/// A client left within a transaction.
+pub fn abandoned() {
+    DELETIONS.with_borrow_mut(Deletions::close);
 }
 
 /// A key event told of a change of this key.
@@ -106,14 +119,14 @@ fn suspect(name: &[u8]) {
     let concerns = state::with(|state| {
         state.dbs.iter().any(|db| state.flights.state(*db, name).is_some() || state.absent.knows(*db, name))
     });
-    DELETIONS.with_borrow_mut(|all| {
-        if concerns == Some(true) {
+    if concerns == Some(true) {
+        DELETIONS.with_borrow_mut(|all| {
             all.suspects.push(name);
-        }
-        if all.transactions > 0 {
-            all.queued.push(name);
-        }
-    });
+            if all.transactions > 0 {
+                all.queued.push(name);
+            }
+        });
+    }
 }
 
 impl Deletions {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::args::within_length;
 use super::clock;
+use super::incoming::number_after;
 use super::reply::Refusal;
 use super::state::{Outbound, State};
 use super::waiter::{News, Waiter};
@@ -91,7 +92,7 @@ impl State {
             let at = match open.iter().position(|(id, fetch, _)| *id == number && fetch.items.len() < room) {
                 Some(at) => at,
                 None => {
-                    let id = self.new_fetch();
+                    let id = self.new_fetch(Urgency::Live);
                     let fetch = Fetch { id, loader: definition, items: Vec::new(), urgency: Urgency::Live };
                     open.push((number, fetch, Vec::new()));
                     open.len() - 1
@@ -134,9 +135,9 @@ impl State {
     }
 
     /// The next number of a fetch.
-    pub fn new_fetch(&mut self) -> u64 {
-        self.next_fetch += 1;
-        self.next_fetch
+    pub fn new_fetch(&mut self, urgency: Urgency) -> u64 {
+        self.last_fetch = number_after(self.last_fetch, urgency);
+        self.last_fetch
     }
 
     /// Hands fetches to the loader; what finds no room waits for the next slice.

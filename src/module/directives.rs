@@ -97,8 +97,9 @@ pub static TABLE: [Directive; COUNT] = [
         kind: Kind::Text { longest: 4095 },
         change: Change::AtLoad,
         does: "The warm file: statements such as `LOADER SET articles MATCH ... URL ...`, one a line, read when the \
-               module is loaded and on WARM.CONFIG RELOAD. A file that cannot be read, or that has a bad line, keeps the \
-               module from loading. Use an absolute path: a relative one is looked up in the server's working \
+               module is loaded and on WARM.CONFIG RELOAD. A file that cannot be read, or that has a bad line, \
+               defines nothing: at load the log says which line, and the server starts without loaders; RELOAD answers \
+               an error and changes nothing. Use an absolute path: a relative one is looked up in the server's working \
                directory (`dir`). Empty: no file.",
         too_small: "",
         too_large: "",

@@ -59,6 +59,7 @@ pub fn register(ctx: &Context<'_>) -> Result<Filter, String> {
         raw::REDISMODULE_EVENT_CRON_LOOP,
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
         raw::REDISMODULE_EVENT_LOADING,
+        raw::REDISMODULE_EVENT_CLIENT_CHANGE,
     ];
     let subscribe = api!(RedisModule_SubscribeToServerEvent);
     for id in events {
@@ -166,6 +167,14 @@ unsafe extern "C" fn server_event(
                     state::with(|state| dbs.into_iter().for_each(|db| state.flushed(Scope::One(db))));
                 }
             }
+            raw::REDISMODULE_EVENT_CLIENT_CHANGE if sub == raw::REDISMODULE_SUBEVENT_CLIENT_CHANGE_DISCONNECTED => {
+                // SAFETY: this event's data is a client info, alive during this call.
+                let info = unsafe { data.cast::<raw::RedisModuleClientInfo>().as_ref() };
+                let within = u64::from(raw::REDISMODULE_CLIENTINFO_FLAG_MULTI);
+                if info.is_some_and(|info| info.flags & within != 0) {
+                    deletions::abandoned();
+                }
+            }
             raw::REDISMODULE_EVENT_CRON_LOOP => cron(&ctx),
             raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED | raw::REDISMODULE_EVENT_LOADING => cron(&ctx),
             _ => {}
@@ -178,6 +187,7 @@ fn cron(ctx: &Context<'_>) {
     let (memory, standing) = (ctx.memory_ratio(), ctx.standing());
     state::with(|state| {
         state.read_directives();
+        state.send_settlements();
         state.take_pulse(memory, standing);
         state.wake_for_deadlines(clock::mono());
     });

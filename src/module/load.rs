@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
-
 use super::api::context::bytes_of;
 use super::api::log::{self, Level};
 use super::api::{Context, api, raw, symbols};
 use super::commands::TABLE;
 use super::directives::Settings;
+use super::incoming;
 use super::loaders::Loaders;
 use super::pace::Pace;
 use super::pulse::Pulse;
@@ -145,7 +144,7 @@ fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
     let pulse = Pulse::start()?;
     let engine_settings = settings.engine(seed);
     let (engine, directives, engine_stats) = engine_thread::start(engine_settings, pulse.waker())?;
-    let (outbox, answers) = bounded(MOST_FETCHES);
+    let (outbox, incoming) = incoming::line(MOST_FETCHES);
     let waker = pulse.waker();
     let limits = Limits {
         threads: settings.threads,
@@ -156,7 +155,7 @@ fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
     };
     let deliver = move |answer| {
         // Without the main thread's end there is nobody to tell. There is room: at most MOST_FETCHES are under way.
-        if outbox.send(answer).is_ok() {
+        if outbox.send(answer) {
             waker.wake();
         }
     };
@@ -170,10 +169,9 @@ fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
         runtime,
         engine,
         directives,
-        answers,
+        incoming,
         engine_stats,
         outbound: HashMap::new(),
-        applying: None,
         beginning: None,
         unsent: VecDeque::new(),
         expansions: VecDeque::new(),
@@ -188,7 +186,7 @@ fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
         loaders_told: true,
         filter: None,
         counters: Counters::default(),
-        next_fetch: 0,
+        last_fetch: 0,
         next_job: 0,
         chance: seed.rotate_left(41),
         settings,
@@ -202,8 +200,8 @@ fn end(ctx: &Context<'_>) {
     if let Some(filter) = state.filter.take() {
         hooks::unregister(ctx, filter);
     }
-    let State { answers, directives, runtime, mut engine, mut pulse, .. } = state;
-    drop(answers);
+    let State { incoming, directives, runtime, mut engine, mut pulse, .. } = state;
+    drop(incoming);
     drop(directives);
     runtime.stop();
     engine.stop();

@@ -24,6 +24,7 @@ pub mod engine_thread;
 pub mod entry;
 pub mod expansion;
 pub mod hooks;
+pub mod incoming;
 pub mod info;
 pub mod load;
 pub mod loader_options;

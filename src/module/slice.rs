@@ -4,13 +4,18 @@
 //! first: answers are written (that frees memory and clients), clients released, keys looked at again, orders begun,
 //! targets expanded.
 
-use super::api::Context;
 use super::api::context::Standing;
+use super::api::{Context, wake};
+use super::applying::Writes;
 use super::engine_thread::Message;
 use super::state::{self, State};
 use super::{applying, beginning, clock, deletions, expansion, hooks};
+use crate::engine::settlement::Source;
 use crate::engine::time::Instant;
 use std::time::Duration;
+
+/// Live loads that the engine is told of together.
+const SETTLED_AT_ONCE: usize = 256;
 
 /// How long to wait when the server may not write for a moment.
 pub const HALT: Duration = Duration::from_millis(10);
@@ -24,11 +29,20 @@ pub enum Progress {
     Idle,
 }
 
+/// What a slice may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// Only what clients wait for. Such work is like a command of theirs: it does not wait for the pace.
+    Live,
+    /// Everything.
+    All,
+}
+
 /// One turn of the event loop. Costs a branch when there is nothing to do.
 pub fn turn(ctx: &Context<'_>) {
     deletions::judge();
     let began = clock::mono();
-    let Some(Some(budget)) = state::with(|state| state.slice_due(began)) else { return };
+    let Some(Some((scope, budget))) = state::with(|state| state.slice_due(began)) else { return };
     let standing = ctx.standing();
     if matches!(standing, Standing::Halted | Standing::Loading) {
         state::with(|state| {
@@ -42,28 +56,25 @@ pub fn turn(ctx: &Context<'_>) {
         state.take_abandoned();
         state.expire(began);
     });
-    let writable = if standing == Standing::Master { applying::Writes::Allowed } else { applying::Writes::Forbidden };
+    let writes = if standing == Standing::Master { Writes::Allowed } else { Writes::Forbidden };
     let mut took = Duration::ZERO;
     let mut leftover = false;
-    while step(ctx, writable, budget.saturating_sub(took)) == Progress::Stepped {
+    while step(ctx, writes, scope, budget.saturating_sub(took)) == Progress::Stepped {
         took = clock::mono().since(began);
         if took >= budget {
             leftover = true;
             break;
         }
     }
-    state::with(|state| state.slice_ended(began, leftover));
+    state::with(|state| state.slice_ended(began, scope, leftover));
 }
 
-fn step(ctx: &Context<'_>, writes: applying::Writes, left: Duration) -> Progress {
-    let steps: [&dyn Fn() -> Progress; 5] = [
-        &|| applying::step(ctx, writes),
-        &|| release(left),
-        &|| applying::recheck(ctx),
-        &|| beginning::step(ctx, writes),
-        &|| expansion::step(ctx),
-    ];
-    if steps.into_iter().any(|step| step() == Progress::Stepped) { Progress::Stepped } else { Progress::Idle }
+fn step(ctx: &Context<'_>, writes: Writes, scope: Scope, left: Duration) -> Progress {
+    let live: [&dyn Fn() -> Progress; 3] =
+        [&|| applying::step(ctx, writes, scope), &|| release(left), &|| applying::recheck(ctx)];
+    let warm: [&dyn Fn() -> Progress; 2] = [&|| beginning::step(ctx, writes), &|| expansion::step(ctx)];
+    let warm = if scope == Scope::All { &warm[..] } else { &[] };
+    if live.iter().chain(warm).any(|step| step() == Progress::Stepped) { Progress::Stepped } else { Progress::Idle }
 }
 
 fn release(left: Duration) -> Progress {
@@ -72,34 +83,68 @@ fn release(left: Duration) -> Progress {
 }
 
 impl State {
-    /// The budget of a slice, if one is due now. If work waits for its time, the pulse is set.
-    fn slice_due(&mut self, now: Instant) -> Option<Duration> {
+    /// What a slice may do and its budget, if one is due now. If work waits for its time, the pulse is set.
+    fn slice_due(&mut self, now: Instant) -> Option<(Scope, Duration)> {
         let deadline = self.flights.next_deadline().is_some_and(|at| at <= now);
         if !self.leftover && !deadline && !self.pulse.is_pending() {
             return None;
         }
-        if now < self.pace.not_before() {
-            self.pulse.wake_at(self.pace.not_before());
-            return None;
+        if now >= self.pace.not_before() {
+            self.pulse.begin_slice();
+            return Some((Scope::All, self.settings.slice));
         }
-        self.pulse.begin_slice();
-        Some(self.settings.slice)
+        let live = self.incoming.has_live() || !self.releases.is_empty() || !self.rechecks.is_empty() || deadline;
+        if live {
+            return Some((Scope::Live, self.settings.slice));
+        }
+        self.pulse.wake_at(self.pace.not_before());
+        None
     }
 
-    fn slice_ended(&mut self, began: Instant, leftover: bool) {
-        self.send_settlements();
+    fn slice_ended(&mut self, began: Instant, scope: Scope, leftover: bool) {
         let now = clock::mono();
         let took = now.since(began);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.counters.slices += 1;
         self.counters.slice_micros += micros;
         self.counters.slice_max_micros = self.counters.slice_max_micros.max(micros);
-        self.pace.ended(now, took, self.settings.main_thread_share, hooks::commands_seen());
-        self.leftover = leftover || !self.settlements.is_empty() || !self.unsent.is_empty();
-        if self.leftover {
-            self.pulse.wake_at(self.pace.not_before());
+        if scope == Scope::All {
+            self.settle_with_engine();
+            let share = self.settings.main_thread_share;
+            self.pace.ended(now, took, share, hooks::commands_seen());
+            self.leftover = leftover || !self.unsent.is_empty();
+        }
+        match scope {
+            Scope::All if self.leftover => self.turn_again(now),
+            Scope::All => {}
+            Scope::Live => {
+                if leftover {
+                    wake::event_loop();
+                }
+                // Warm work may wait for its time behind the live one.
+                self.pulse.wake_at(self.pace.not_before());
+            }
         }
         self.wake_for_deadlines(now);
+    }
+
+    /// Sees to it that the event loop turns when the next slice may run.
+    fn turn_again(&mut self, now: Instant) {
+        if self.pace.not_before() <= now {
+            // Nobody else wants the main thread: no detour over the timekeeper.
+            wake::event_loop();
+        } else {
+            self.pulse.wake_at(self.pace.not_before());
+        }
+    }
+
+    /// Hands what became of keys to the engine, unless it can wait: live loads alone are told of with the next order, the
+    /// next question or the next cron, so that reading through does not wake the engine for every key.
+    fn settle_with_engine(&mut self) {
+        let urgent = self.settlements.iter().any(|settlement| settlement.source != Source::Live);
+        if urgent || self.settlements.len() >= SETTLED_AT_ONCE {
+            self.send_settlements();
+        }
     }
 
     /// Hands what became of keys to the engine; what finds no room stays for the next slice.

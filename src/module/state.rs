@@ -7,19 +7,17 @@
 use std::cell::{Cell, UnsafeCell};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::thread::{self, ThreadId};
 
 use arc_swap::ArcSwap;
-use crossbeam_channel::Receiver;
 
 use super::api::context::Standing;
-use super::applying::Applying;
 use super::beginning::Beginning;
 use super::config;
 use super::directives::Settings;
 use super::engine_thread::{Directives, EngineHandle, Message};
 use super::expansion::Expansion;
 use super::hooks::Filter;
+use super::incoming::Incoming;
 use super::loaders::Loaders;
 use super::pace::Pace;
 use super::pulse::Pulse;
@@ -33,7 +31,7 @@ use crate::engine::progress::Scope;
 use crate::engine::request::Plan;
 use crate::engine::settlement::Settlement;
 use crate::engine::stats::Stats;
-use crate::loader::fetch::{Answer, Fetch};
+use crate::loader::fetch::Fetch;
 use crate::loader::runtime::Runtime;
 use crate::loader::validators::Digester;
 
@@ -58,16 +56,14 @@ pub struct State {
     pub engine: EngineHandle,
     /// What the engine wants done. Bounded by the orders it may have outstanding.
     pub directives: Directives,
-    /// What the loader brings. Bounded by the fetches that may be under way.
-    pub answers: Receiver<Answer>,
+    /// What the loader brings.
+    pub incoming: Incoming,
     /// The engine's figures, as it last published them.
     pub engine_stats: Arc<ArcSwap<Stats>>,
     /// Makes digests of values that may be revalidated.
     pub digester: Digester,
     /// The fetches that are out, by number.
     pub outbound: HashMap<u64, Outbound>,
-    /// The answer that is being written.
-    pub applying: Option<Applying>,
     /// The order whose leases are being taken.
     pub beginning: Option<Beginning>,
     /// Fetches that the loader had no room for.
@@ -97,7 +93,7 @@ pub struct State {
     /// Counters of this thread.
     pub counters: Counters,
     /// The last number of a fetch.
-    pub next_fetch: u64,
+    pub last_fetch: u64,
     /// The last number of a job.
     pub next_job: u64,
     /// A seeded generator's state, for the spread of lifetimes.
@@ -234,28 +230,25 @@ pub fn remove() -> Option<State> {
     CELL.remove()
 }
 
-static CELL: MainCell =
-    MainCell { owner: UnsafeCell::new(None), taken: Cell::new(false), state: UnsafeCell::new(None) };
+thread_local! {
+    /// Whether this thread installed the state. No other thread's copy is ever true.
+    static IS_MAIN: Cell<bool> = const { Cell::new(false) };
+}
+
+static CELL: MainCell = MainCell { taken: Cell::new(false), state: UnsafeCell::new(None) };
 
 struct MainCell {
-    owner: UnsafeCell<Option<ThreadId>>,
     taken: Cell<bool>,
     state: UnsafeCell<Option<State>>,
 }
 
-// SAFETY: `taken` and `state` are touched only after `owner` was found to be the calling thread; `owner` is written by
-// `install` alone, in OnLoad, before any other thread of ours exists.
+// SAFETY: `taken` and `state` are touched only on the thread whose IS_MAIN is true, which is the one that called `install`
+// in OnLoad.
 unsafe impl Sync for MainCell {}
 
 impl MainCell {
-    fn is_main(&self) -> bool {
-        // SAFETY: written only by `install`, which happens before every other use (see `Sync`).
-        let owner = unsafe { &*self.owner.get() };
-        *owner == Some(thread::current().id())
-    }
-
     fn with<R>(&self, body: impl FnOnce(&mut State) -> R) -> Option<R> {
-        if !self.is_main() || self.taken.replace(true) {
+        if !IS_MAIN.get() || self.taken.replace(true) {
             return None;
         }
         let _back = GiveBack(&self.taken);
@@ -266,8 +259,8 @@ impl MainCell {
     }
 
     fn install(&self, state: State) {
-        // SAFETY: OnLoad runs on the main thread, and the module is not loaded twice (load.rs refuses it).
-        unsafe { *self.owner.get() = Some(thread::current().id()) };
+        // OnLoad runs on the main thread, and the module is not loaded twice (load.rs refuses it).
+        IS_MAIN.set(true);
         if self.taken.replace(true) {
             return;
         }
@@ -277,7 +270,7 @@ impl MainCell {
     }
 
     fn remove(&self) -> Option<State> {
-        if !self.is_main() || self.taken.replace(true) {
+        if !IS_MAIN.get() || self.taken.replace(true) {
             return None;
         }
         let _back = GiveBack(&self.taken);

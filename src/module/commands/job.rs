@@ -42,7 +42,10 @@ pub fn ask(ctx: &Context<'_>, question: Question) -> Verdict {
     let Some(client) = client else {
         return Reply::from(argument("this command cannot be used inside MULTI or a script".to_owned())).into();
     };
-    state::with(|state| state.engine.ask(question, client));
+    state::with(|state| {
+        state.send_settlements();
+        state.engine.ask(question, client);
+    });
     Verdict::Settled
 }
 
