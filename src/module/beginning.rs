@@ -24,6 +24,9 @@ use crate::loader::validators::Digester;
 /// revalidated instead of fetched anew.
 const DIGESTED: usize = 64 << 10;
 
+/// Fetches handed to the loader together; each hand-over may wake its thread.
+const GATHERED: usize = 64;
+
 /// An order half begun.
 #[derive(Debug)]
 pub struct Beginning {
@@ -38,9 +41,8 @@ pub struct Beginning {
 /// Begins one key; or takes up the next directive.
 pub fn step(ctx: &Context<'_>, writes: Writes) -> Progress {
     let next = state::with(|state| {
-        if !state.unsent.is_empty() {
-            let fetches = state.unsent.drain(..).collect();
-            state.submit(fetches);
+        if state.unsent.len() >= GATHERED {
+            state.send_unsent();
             if !state.unsent.is_empty() {
                 return Next::Nothing;
             }
@@ -120,7 +122,7 @@ impl State {
                     && !fetch.items.is_empty()
                 {
                     self.outbound.insert(fetch.id, outbound);
-                    self.submit(vec![fetch]);
+                    self.unsent.push_back(fetch);
                 }
                 Next::Done
             }

@@ -151,6 +151,12 @@ impl State {
         }
     }
 
+    /// Hands over the fetches that gathered.
+    pub fn send_unsent(&mut self) {
+        let fetches = self.unsent.drain(..).collect();
+        self.submit(fetches);
+    }
+
     /// Ends waits and leases whose time is over.
     pub fn expire(&mut self, now: Instant) {
         use crate::engine::flights::Expired;

@@ -217,7 +217,7 @@ impl Owner {
                 }
             }
             if sent > 0 {
-                self.waker.wake();
+                self.waker.wake_paced();
             }
             if sent == ORDERS_A_ROUND {
                 sleep = Duration::ZERO;

@@ -78,10 +78,12 @@ pub fn number_after(last: u64, urgency: Urgency) -> u64 {
 }
 
 impl Outbox {
-    /// Delivers an answer; false if nobody is there any more.
-    pub fn send(&self, answer: Answer) -> bool {
-        let line = if answer.id % 2 == 1 { &self.live } else { &self.warm };
-        line.send(answer).is_ok()
+    /// Delivers an answer, and says who waits for it; `None` if nobody is there any more. There is room: at most as many
+    /// fetches are under way.
+    pub fn send(&self, answer: Answer) -> Option<Urgency> {
+        let (line, urgency) =
+            if answer.id % 2 == 1 { (&self.live, Urgency::Live) } else { (&self.warm, Urgency::Warm) };
+        line.send(answer).is_ok().then_some(urgency)
     }
 }
 

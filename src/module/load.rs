@@ -20,6 +20,7 @@ use super::state::{Counters, State};
 use super::{categories, clock, config, definitions, engine_thread, entry, hooks, info, register, state};
 use crate::engine::absent::Absent;
 use crate::engine::flights::Flights;
+use crate::loader::fetch::Urgency;
 use crate::loader::runtime::{Limits, Runtime};
 
 /// The module's name: the prefix of its directives and of its INFO section.
@@ -153,11 +154,11 @@ fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
         validators: settings.max_tracked_keys as usize,
         seed: seed.rotate_left(7),
     };
-    let deliver = move |answer| {
-        // Without the main thread's end there is nobody to tell. There is room: at most MOST_FETCHES are under way.
-        if outbox.send(answer) {
-            waker.wake();
-        }
+    let deliver = move |answer| match outbox.send(answer) {
+        Some(Urgency::Live) => waker.wake(),
+        Some(Urgency::Warm) => waker.wake_paced(),
+        // Without the main thread's end there is nobody to tell.
+        None => {}
     };
     let runtime = Runtime::start(limits, Arc::new(deliver))?;
     Ok(State {

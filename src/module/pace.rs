@@ -39,9 +39,9 @@ impl Pace {
         self.not_before = self.not_before.max(until);
     }
 
-    /// Notes a slice that ended at `now` after `took`, with work left or not, when the foreground had run `commands`
-    /// commands in all.
-    pub fn ended(&mut self, now: Instant, took: Duration, share: f64, commands: u64) {
+    /// Notes a slice that ended at `now` after `took`, when the foreground had run `commands` commands in all; the next one
+    /// comes after `rest` at the earliest.
+    pub fn ended(&mut self, now: Instant, took: Duration, share: f64, commands: u64, rest: Duration) {
         let elapsed = now.since(self.window_began);
         if elapsed >= WINDOW {
             let rate = commands.saturating_sub(self.commands_at_window) as f64 / elapsed.as_secs_f64();
@@ -51,7 +51,7 @@ impl Pace {
         }
         let pause =
             if self.busy { took.mul_f64((1.0 / share.clamp(0.01, 1.0) - 1.0).max(0.0)) } else { Duration::ZERO };
-        self.not_before = now.after(pause);
+        self.not_before = now.after(pause.max(rest));
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
         for _ in 0..10_000 {
             now = pace.not_before().after(took);
             commands += commands_per_slice;
-            pace.ended(now, took, 0.2, commands);
+            pace.ended(now, took, 0.2, commands, Duration::ZERO);
         }
         10_000.0 * took.as_secs_f64() / now.as_micros() as f64 * 1e6
     }

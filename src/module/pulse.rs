@@ -20,12 +20,17 @@ const NEVER: u64 = u64::MAX;
 #[derive(Clone, Debug)]
 pub struct Waker {
     shared: Arc<Shared>,
+    timekeeper: Thread,
 }
 
 #[derive(Debug)]
 struct Shared {
-    /// A wake-up is under way. Acquire/release: what was queued before `wake` is seen by the slice that clears it.
+    /// A wake-up at once is under way. Acquire/release: what was queued before `wake` is seen by the slice that clears it.
+    urgent: AtomicBool,
+    /// A wake-up when the next slice may run is under way. Acquire/release, as `urgent`.
     pending: AtomicBool,
+    /// When the next slice may run, in microseconds of the monotonic clock. Relaxed: only saves a turn that comes too soon.
+    allowed: AtomicU64,
     /// When to wake, in microseconds of the monotonic clock. Relaxed: a late reader wakes late by one park, and `unpark`
     /// synchronises.
     due: AtomicU64,
@@ -33,10 +38,24 @@ struct Shared {
 }
 
 impl Waker {
-    /// Turns the event loop soon, if that is not under way already.
+    /// Turns the event loop soon, if that is not under way already: a client waits.
     pub fn wake(&self) {
-        if !self.shared.pending.swap(true, Ordering::AcqRel) {
+        if !self.shared.urgent.swap(true, Ordering::AcqRel) {
             wake::event_loop();
+        }
+    }
+
+    /// Turns the event loop when the next slice may run, if that is not under way already. What comes until then is done
+    /// in the same slice.
+    pub fn wake_paced(&self) {
+        if self.shared.pending.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let allowed = self.shared.allowed.load(Ordering::Relaxed);
+        if allowed <= clock::mono().as_micros() {
+            wake::event_loop();
+        } else if self.shared.due.fetch_min(allowed, Ordering::Relaxed) > allowed {
+            self.timekeeper.unpark();
         }
     }
 }
@@ -53,7 +72,9 @@ impl Pulse {
     /// Starts the timing thread.
     pub fn start() -> std::io::Result<Pulse> {
         let shared = Arc::new(Shared {
+            urgent: AtomicBool::new(false),
             pending: AtomicBool::new(false),
+            allowed: AtomicU64::new(0),
             due: AtomicU64::new(NEVER),
             stop: AtomicBool::new(false),
         });
@@ -65,17 +86,28 @@ impl Pulse {
 
     /// A handle for another thread.
     pub fn waker(&self) -> Waker {
-        Waker { shared: Arc::clone(&self.shared) }
+        Waker { shared: Arc::clone(&self.shared), timekeeper: self.parked.clone() }
     }
 
-    /// Says that a slice begins: later wake-ups count anew. Whether there was one.
-    pub fn begin_slice(&self) -> bool {
-        self.shared.pending.swap(false, Ordering::AcqRel)
+    /// Says that a slice begins that does all there is: later wake-ups count anew.
+    pub fn begin_slice(&self) {
+        self.shared.pending.store(false, Ordering::Release);
+        self.begin_live_slice();
+    }
+
+    /// Says that a slice begins that does what clients wait for.
+    pub fn begin_live_slice(&self) {
+        self.shared.urgent.store(false, Ordering::Release);
     }
 
     /// Whether another thread asked for a slice.
     pub fn is_pending(&self) -> bool {
-        self.shared.pending.load(Ordering::Acquire)
+        self.shared.urgent.load(Ordering::Acquire) || self.shared.pending.load(Ordering::Acquire)
+    }
+
+    /// Says when the next slice may run.
+    pub fn allow_from(&self, at: Instant) {
+        self.shared.allowed.store(at.as_micros(), Ordering::Relaxed);
     }
 
     /// Asks to be woken at `at` if that is earlier than what was asked before.

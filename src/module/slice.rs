@@ -17,6 +17,10 @@ use std::time::Duration;
 /// Live loads that the engine is told of together.
 const SETTLED_AT_ONCE: usize = 256;
 
+/// How long warm work gathers after a slice that left none: a turn of the event loop for every single answer would cost
+/// more than its write.
+const GATHER: Duration = Duration::from_micros(200);
+
 /// How long to wait when the server may not write for a moment.
 pub const HALT: Duration = Duration::from_millis(10);
 
@@ -95,6 +99,7 @@ impl State {
         }
         let live = self.incoming.has_live() || !self.releases.is_empty() || !self.rechecks.is_empty() || deadline;
         if live {
+            self.pulse.begin_live_slice();
             return Some((Scope::Live, self.settings.slice));
         }
         self.pulse.wake_at(self.pace.not_before());
@@ -109,10 +114,13 @@ impl State {
         self.counters.slice_micros += micros;
         self.counters.slice_max_micros = self.counters.slice_max_micros.max(micros);
         if scope == Scope::All {
+            self.send_unsent();
             self.settle_with_engine();
             let share = self.settings.main_thread_share;
-            self.pace.ended(now, took, share, hooks::commands_seen());
             self.leftover = leftover || !self.unsent.is_empty();
+            let rest = if self.leftover { Duration::ZERO } else { GATHER };
+            self.pace.ended(now, took, share, hooks::commands_seen(), rest);
+            self.pulse.allow_from(self.pace.not_before());
         }
         match scope {
             Scope::All if self.leftover => self.turn_again(now),
