@@ -9,6 +9,7 @@ use super::api::context::bytes_of;
 use super::api::log::{self, Level};
 use super::api::{Context, raw};
 use super::args::Args;
+use super::commands::spec::Keys;
 use super::commands::{Command, Verdict};
 use super::register;
 use super::reply::Reply;
@@ -46,39 +47,37 @@ pub unsafe extern "C" fn command<C: Command>(
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
 ) -> c_int {
-    let ok = raw::REDISMODULE_OK as c_int;
-    // SAFETY: the server gives a valid context for the time of this call.
-    let ctx = unsafe { Context::from_raw(ctx) };
-    let verdict =
-        door(C::SPEC.name, Verdict::Reply(Reply::Error("ERR internal error, see the log".to_owned())), || {
-            // SAFETY: the server passes `argc` live strings, which stay as they are until this callback returns.
-            let words = unsafe { words(argv, argc) };
-            if register::answer_key_positions(&ctx, &words, &C::SPEC) {
-                return Verdict::Settled;
-            }
-            let names = if C::SPEC.name.contains('.') { 1 } else { 2 };
-            let arguments = words.get(names..).unwrap_or(&[]);
-            C::secrets(arguments).into_iter().for_each(|place| ctx.redact(names + place));
-            let mut args = Args::new(arguments);
-            match C::parse(&mut args) {
-                Ok(request) => C::run(&ctx, request),
-                Err(refusal) => Verdict::Reply(refusal.into()),
-            }
-        });
+    let count = usize::try_from(argc).unwrap_or(0);
+    // SAFETY: the server passes `argc` live strings at `argv`, which stay as they are until this callback returns.
+    let strings = unsafe { std::slice::from_raw_parts(argv, count) };
+    // SAFETY: the server gives a valid context for the time of this call, and these are the command's words.
+    let ctx = unsafe { Context::of_command(ctx, strings) };
+    let verdict = door(C::SPEC.name, None, || {
+        // SAFETY: each is a live string, unchanged until this callback returns.
+        let word = |string: &*mut raw::RedisModuleString| unsafe { bytes_of(*string) };
+        if let [name, key] = strings {
+            // The shortest form of the hottest commands, without a vector.
+            return Some(carry_out::<C>(&ctx, &[word(name), word(key)]));
+        }
+        let words: Vec<&[u8]> = strings.iter().map(word).collect();
+        Some(carry_out::<C>(&ctx, &words))
+    });
+    let verdict = verdict.unwrap_or_else(|| Reply::Error("ERR internal error, see the log".to_owned()).into());
     if let Verdict::Reply(reply) = verdict {
         door("reply", (), || reply.send(&ctx));
     }
-    ok
+    raw::REDISMODULE_OK as c_int
 }
 
-/// The bytes of a command's words.
-///
-/// # Safety
-/// `argc` live strings at `argv`, unchanged while the slices live.
-unsafe fn words<'a>(argv: *mut *mut raw::RedisModuleString, argc: c_int) -> Vec<&'a [u8]> {
-    let count = usize::try_from(argc).unwrap_or(0);
-    // SAFETY: `argc` pointers at `argv` (precondition).
-    let strings = unsafe { std::slice::from_raw_parts(argv, count) };
-    // SAFETY: each is a live string (precondition).
-    strings.iter().map(|string| unsafe { bytes_of(*string) }).collect()
+fn carry_out<C: Command>(ctx: &Context<'_>, words: &[&[u8]]) -> Verdict {
+    if matches!(C::SPEC.keys, Keys::AllUntil(..)) && register::answer_key_positions(ctx, words, &C::SPEC) {
+        return Verdict::Settled;
+    }
+    let names = if C::SPEC.name.contains('.') { 1 } else { 2 };
+    let arguments = words.get(names..).unwrap_or(&[]);
+    C::secrets(arguments).into_iter().for_each(|place| ctx.redact(names + place));
+    match C::parse(&mut Args::new(arguments)) {
+        Ok(request) => C::run(ctx, request),
+        Err(refusal) => Verdict::Reply(refusal.into()),
+    }
 }

@@ -177,8 +177,10 @@ impl State {
 /// What the main thread counts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counters {
-    /// `WARM.GET`/`MGET` keys answered from the cache.
-    pub read_hits: u64,
+    /// Keys that `WARM.GET` and `MGET` were asked for.
+    pub reads: u64,
+    /// Of these: keys of another type than a string.
+    pub read_errors: u64,
     /// `WARM.GET`/`MGET` keys that were missing.
     pub read_misses: u64,
     /// Misses answered from the memory of absent keys.

@@ -13,6 +13,7 @@ use crate::engine::key::Db;
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     raw: *mut raw::RedisModuleCtx,
+    words: &'a [*mut raw::RedisModuleString],
     life: PhantomData<&'a raw::RedisModuleCtx>,
 }
 
@@ -47,7 +48,16 @@ impl<'a> Context<'a> {
     /// 1. `raw` is a context that the server gave to the running callback, on the main thread.
     /// 2. The wrapper does not outlive the callback.
     pub unsafe fn from_raw(raw: *mut raw::RedisModuleCtx) -> Self {
-        Context { raw, life: PhantomData }
+        Context { raw, words: &[], life: PhantomData }
+    }
+
+    /// Wraps a command's context.
+    ///
+    /// # Safety
+    /// 1. and 2. of [`Context::from_raw`].
+    /// 3. `words` are the command's live strings, unchanged until the callback returns.
+    pub unsafe fn of_command(raw: *mut raw::RedisModuleCtx, words: &'a [*mut raw::RedisModuleString]) -> Self {
+        Context { raw, words, life: PhantomData }
     }
 
     /// The server's pointer.
@@ -120,8 +130,22 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// As [`Context::with_string`], for a key that is a word of the running command: without a copy of its name.
+    pub fn with_string_at<R>(&self, word: usize, read: impl FnOnce(&[u8]) -> R) -> Result<R, Held> {
+        let Some(name) = self.words.get(word) else { return Err(Held::Nothing) };
+        let Some(key) = self.open_raw(*name, Look::Read) else { return Err(Held::Nothing) };
+        match key.held() {
+            Held::String(_) => Ok(read(key.string())),
+            other => Err(other),
+        }
+    }
+
     fn open(&self, name: &[u8], look: Look) -> Option<OpenKey> {
         let name = ServerString::new(name);
+        self.open_raw(name.raw(), look)
+    }
+
+    fn open_raw(&self, name: *mut raw::RedisModuleString, look: Look) -> Option<OpenKey> {
         let mode = raw::REDISMODULE_READ
             | match look {
                 Look::Read => 0,
@@ -129,7 +153,7 @@ impl<'a> Context<'a> {
             };
         let open = api!(RedisModule_OpenKey);
         // SAFETY: a valid context (from_raw 1) and a live string; the key is closed before the callback ends (Drop).
-        NonNull::new(unsafe { open(self.raw, name.raw(), mode.cast_signed()) }).map(|raw| OpenKey { raw })
+        NonNull::new(unsafe { open(self.raw, name, mode.cast_signed()) }).map(|raw| OpenKey { raw })
     }
 
     /// Keeps a word of the running command out of SLOWLOG and MONITOR. Word 0 is the command's name.

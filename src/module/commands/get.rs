@@ -65,7 +65,10 @@ impl Command for Get {
             Ok(Hit::Sent) => return Verdict::Settled,
             Ok(Hit::Plain(bytes)) => return Reply::Bulk(bytes).into(),
             Err(Held::Nothing) => {}
-            Err(_) => return Reply::from(Refusal::WrongType).into(),
+            Err(_) => {
+                state::with(|state| state.counters.read_errors += 1);
+                return Reply::from(Refusal::WrongType).into();
+            }
         }
         let key = match missed(ctx, request.key) {
             Miss::Told(news) => return news.into_reply().into(),
@@ -126,7 +129,10 @@ impl Command for MGet {
                         Reply::Null
                     }
                 },
-                Err(_) => Reply::Null,
+                Err(_) => {
+                    state::with(|state| state.counters.read_errors += 1);
+                    Reply::Null
+                }
             };
             elements.push(element);
         }
@@ -160,31 +166,28 @@ enum Hit {
 
 /// Answers a hit without copying the value, unless its loader stores it compressed.
 fn read(ctx: &Context<'_>, name: &[u8]) -> Result<Hit, Held> {
-    let limit = compressed(name);
-    ctx.with_string(name, Opening::Read, |value| {
-        state::with(|state| state.counters.read_hits += 1);
-        match limit.and_then(|limit| compress::decompress(value, limit)) {
-            Some(plain) => Hit::Plain(plain),
-            None => {
-                ctx.reply_bytes(value);
-                Hit::Sent
-            }
+    let limit = asked_for(name);
+    ctx.with_string_at(1, |value| match limit.and_then(|limit| compress::decompress(value, limit)) {
+        Some(plain) => Hit::Plain(plain),
+        None => {
+            ctx.reply_bytes(value);
+            Hit::Sent
         }
     })
 }
 
 fn read_copy(ctx: &Context<'_>, name: &[u8]) -> Result<Bytes, Held> {
-    let limit = compressed(name);
+    let limit = asked_for(name);
     ctx.with_string(name, Opening::Read, |value| {
-        state::with(|state| state.counters.read_hits += 1);
         let plain = limit.and_then(|limit| compress::decompress(value, limit));
         plain.unwrap_or_else(|| Bytes::copy_from_slice(value))
     })
 }
 
-/// The largest plain value of a key whose loader stores it compressed.
-fn compressed(name: &[u8]) -> Option<usize> {
+/// Counts a read; the largest plain value of the key, if its loader stores it compressed.
+fn asked_for(name: &[u8]) -> Option<usize> {
     state::with(|state| {
+        state.counters.reads += 1;
         let loader = state.loaders.any_compressed().then(|| state.loaders.route(name)).flatten()?;
         let settings = loader.definition.settings();
         let limit = usize::try_from(settings.max_bytes).unwrap_or(usize::MAX);
