@@ -185,7 +185,7 @@ pub fn shown(bytes: &[u8]) -> String {
 pub fn written(span: Duration) -> String {
     let ms = span.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
-    match units.iter().find(|(unit, _)| ms != 0 && ms % unit == 0) {
+    match units.iter().find(|(unit, _)| ms != 0 && ms.is_multiple_of(*unit)) {
         Some((unit, name)) => format!("{}{name}", ms / unit),
         None => format!("{ms}ms"),
     }

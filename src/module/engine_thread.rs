@@ -21,7 +21,7 @@ use super::answers;
 use super::api::blocked::BlockedClient;
 use super::pulse::Waker;
 use super::reply::{Refusal, Reply};
-use super::{clock, entry};
+use super::{clock, entry, threads};
 use crate::engine::Engine;
 use crate::engine::jobs::{JobFilter, JobState, Opening};
 use crate::engine::key::Key;
@@ -138,6 +138,7 @@ pub fn start(settings: Settings, waker: Waker) -> std::io::Result<(EngineHandle,
     let stats = Arc::new(ArcSwap::from_pointee(desk.engine.stats()));
     let published = Arc::clone(&stats);
     let thread = thread::Builder::new().name("warm-engine".to_owned()).spawn(move || {
+        threads::step_back();
         let mut owner = Owner { inbox, orders, abandoned, waker, published, desk };
         while catch_unwind(AssertUnwindSafe(|| owner.run())).is_err() {
             entry::note_panic("the engine thread");

@@ -17,7 +17,7 @@ use super::pace::Pace;
 use super::pulse::Pulse;
 use super::releases::Releases;
 use super::state::{Counters, State};
-use super::{categories, clock, config, definitions, engine_thread, entry, hooks, info, register, state};
+use super::{categories, clock, config, definitions, engine_thread, entry, hooks, info, register, state, threads};
 use crate::engine::absent::Absent;
 use crate::engine::flights::Flights;
 use crate::loader::fetch::Urgency;
@@ -154,11 +154,15 @@ fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
         validators: settings.max_tracked_keys as usize,
         seed: seed.rotate_left(7),
     };
-    let deliver = move |answer| match outbox.send(answer) {
-        Some(Urgency::Live) => waker.wake(),
-        Some(Urgency::Warm) => waker.wake_paced(),
-        // Without the main thread's end there is nobody to tell.
-        None => {}
+    let deliver = move |answer| {
+        // The loader's own threads call this.
+        threads::step_back();
+        match outbox.send(answer) {
+            Some(Urgency::Live) => waker.wake(),
+            Some(Urgency::Warm) => waker.wake_paced(),
+            // Without the main thread's end there is nobody to tell.
+            None => {}
+        }
     };
     let runtime = Runtime::start(limits, Arc::new(deliver))?;
     Ok(State {

@@ -37,6 +37,7 @@ pub mod releases;
 pub mod reply;
 pub mod slice;
 pub mod state;
+pub mod threads;
 pub mod waiter;
 pub mod warmfile;
 pub mod writing;

@@ -1,7 +1,7 @@
 //! Clients that wait for us.
 
 use std::os::raw::{c_int, c_void};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use super::{Context, api, raw};
 use crate::module::entry;
@@ -70,7 +70,7 @@ unsafe extern "C" fn answer(
 
 unsafe extern "C" fn free(_ctx: *mut raw::RedisModuleCtx, data: *mut c_void) {
     entry::door("blocked client's end", (), || {
-        if data != ptr::null_mut() {
+        if !data.is_null() {
             // SAFETY: the pointer came from `Box::into_raw` in `finish`, and the server calls this once.
             drop(unsafe { Box::from_raw(data.cast::<Reply>()) });
         }

@@ -89,6 +89,6 @@ impl Drop for User {
     fn drop(&mut self) {
         let free = api!(RedisModule_FreeModuleUser);
         // SAFETY: the user came from GetModuleUserFromUserName and is freed once.
-        let _ = unsafe { free(self.raw.as_ptr()) };
+        unsafe { free(self.raw.as_ptr()) };
     }
 }
