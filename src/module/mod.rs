@@ -1,7 +1,7 @@
 //! The module: everything that belongs to the server. The only layer with `unsafe`, the only one that reads a clock.
 //!
 //! `ARCHITECTURE.md` gives the reading order. In short: [`load`] starts and ends it, [`entry`] is the door of every
-//! callback, [`state`] what the main thread owns, [`slice`] its work in an event-loop turn, [`engine_thread`] the other
+//! callback, [`state`] what the main thread owns, [`mod@slice`] its work in an event-loop turn, [`engine_thread`] the other
 //! end, [`commands`] what users type.
 #![expect(unsafe_code, reason = "this layer is the server's boundary; each block gives its reasons")]
 

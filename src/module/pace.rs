@@ -1,8 +1,8 @@
 //! How much of the main thread the slices may take.
 //!
 //! A slice is at most `slice-us` long. After a slice that used its whole budget the next one waits, so that slices have
-//! at most their share of the time: `main-thread-share` while clients keep the server busy, and up to
-//! [`IDLE_SHARE`] while nobody else wants it. Foreground p99 then is about idle p99 plus one slice.
+//! at most their share of the time: `main-thread-share` while clients keep the server busy. While nobody else wants it,
+//! the next slice follows in the next turn of the event loop. Foreground p99 then is about idle p99 plus one slice.
 
 use std::time::Duration;
 
