@@ -211,6 +211,10 @@ impl State {
             Settled::Dropped(DropReason::OutOfMemory | DropReason::NotOurs) => self.counters.refused += 1,
             _ => {}
         }
+        if let Settled::Failed { message } = &settled {
+            let log_keys = self.settings.log_keys;
+            self.troubles.failed(clock::mono(), loader.name(), key.name(), message, log_keys);
+        }
         if matches!(outcome, Outcome::Absent) && settled == Settled::Absent && !loader.negative().is_zero() {
             self.absent.remember(key.clone(), clock::mono().after(loader.negative()));
         }

@@ -138,8 +138,8 @@ pub static TABLE: [Directive; COUNT] = [
     Directive {
         name: "max-memory",
         kind: Kind::Size { min: 8 << 20, max: 1 << 40, default: 64 << 20 },
-        change: Change::AnyTime,
-        does: "Bytes of fetched values that may wait to be written, and of the module's tables. It counts within the \
+        change: Change::AtLoad,
+        does: "Bytes of fetched values that may be on their way from an origin or wait to be written. They count within the \
                server's `maxmemory`, as all memory of the module does. Fetches wait while it is used up.",
         too_small: "few fetches run at one time, large values fail, and warming is slow.",
         too_large: "a fast origin fills memory that the data needs, and keys are evicted to hold values that are only \

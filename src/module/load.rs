@@ -17,6 +17,7 @@ use super::pace::Pace;
 use super::pulse::Pulse;
 use super::releases::Releases;
 use super::state::{Counters, State};
+use super::troubles::Troubles;
 use super::{categories, clock, config, definitions, engine_thread, entry, hooks, info, register, state, threads};
 use crate::engine::absent::Absent;
 use crate::engine::flights::Flights;
@@ -190,6 +191,7 @@ fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
         directives_read: config::generation(),
         loaders_told: true,
         filter: None,
+        troubles: Troubles::default(),
         counters: Counters::default(),
         last_fetch: 0,
         next_job: 0,

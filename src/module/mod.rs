@@ -38,6 +38,7 @@ pub mod reply;
 pub mod slice;
 pub mod state;
 pub mod threads;
+pub mod troubles;
 pub mod waiter;
 pub mod warmfile;
 pub mod writing;

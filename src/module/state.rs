@@ -22,6 +22,7 @@ use super::loaders::Loaders;
 use super::pace::Pace;
 use super::pulse::Pulse;
 use super::releases::Releases;
+use super::troubles::Troubles;
 use super::waiter::Waiter;
 use crate::engine::absent::Absent;
 use crate::engine::flights::{Begun, Flights, Owner, Token, Void};
@@ -90,6 +91,8 @@ pub struct State {
     pub loaders_told: bool,
     /// The command filter, for unloading.
     pub filter: Option<Filter>,
+    /// What the log was told of failing origins.
+    pub troubles: Troubles,
     /// Counters of this thread.
     pub counters: Counters,
     /// The last number of a fetch.
@@ -144,6 +147,7 @@ impl State {
     /// Tells the engine what is defined; if it has no room to hear, the next cron tells it.
     pub fn publish_loaders(&mut self) {
         let loaders = self.loaders.iter().map(|loader| (loader.rules(), Arc::from(loader.definition.name()))).collect();
+        self.troubles.keep(|name| self.loaders.named(name).is_some());
         self.loaders_told = self.engine.send(Message::Loaders(loaders)).is_ok();
     }
 

@@ -9,6 +9,7 @@ use crate::loader::probe::ProbeReport;
 use crate::loader::settings::{Kind, Settings};
 use crate::module::api::Context;
 use crate::module::api::blocked::BlockedClient;
+use crate::module::api::log::{self, Level};
 use crate::module::args::{Args, Parsed, argument, shown};
 use crate::module::directives::LoaderCommands;
 use crate::module::loaders::{Loader, Source};
@@ -294,7 +295,9 @@ impl Command for Reload {
         };
         change(definitions::read(&path).map_err(argument).and_then(|definitions| {
             with_state(|state| {
+                let line = format!("the warm file was read again, {} loaders defined by it", definitions.len());
                 state.loaders.replace_file(definitions);
+                log::line(Level::Notice, &line);
                 Ok(())
             })
         }))
