@@ -208,7 +208,10 @@ pub enum Miss {
 /// What is to be done for a key that is missing.
 pub fn missed(ctx: &Context<'_>, name: &[u8]) -> Miss {
     let db = ctx.db();
-    let look = state::with(|state| state.look(db, name));
+    let look = state::with(|state| {
+        state.counters.read_misses += 1;
+        state.look(db, name)
+    });
     match look {
         None => Miss::Told(News::Refused(argument("the module is not ready".to_owned()))),
         Some(Look::Told(news)) => Miss::Told(news),
