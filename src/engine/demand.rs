@@ -218,7 +218,7 @@ impl Engine {
             Asker::Owner => entry.wanted.stand(),
         }
         let forced = request.plan.mode == Mode::Force && entry.plan.mode == Mode::Missing;
-        if entry.order.is_some() && (forced || entry.retake == Retake::Abandoned) {
+        if entry.order.is_some() && (forced || matches!(entry.retake, Retake::Abandoned | Retake::Lost)) {
             entry.retake = Retake::Wanted;
         }
         entry.plan = entry.plan.merge(request.plan);

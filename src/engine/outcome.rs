@@ -79,6 +79,11 @@ impl Engine {
     /// ordered is settled by the owner, which voids its fetch.
     pub fn flushed(&mut self, scope: Scope) {
         self.settled.flushed(scope);
+        for (key, entry) in self.entries.iter_mut() {
+            if entry.order.is_some() && entry.retake == Retake::Unneeded && scope.holds(key.db()) {
+                entry.retake = Retake::Lost;
+            }
+        }
     }
 
     /// Why no order leaves, if none does.
@@ -115,7 +120,10 @@ impl Engine {
 
     fn settle_ordered(&mut self, now: Now, order: OrderId, slot: Slot, settlement: Settlement) {
         self.close(now, order);
-        let in_vain = matches!(settlement.settled, Settled::Fresh | Settled::Dropped(DropReason::Cancelled));
+        let in_vain = matches!(
+            settlement.settled,
+            Settled::Fresh | Settled::Dropped(DropReason::Cancelled | DropReason::Flushed)
+        );
         if self.entries.at(slot).retake == Retake::Wanted && in_vain {
             self.requeue(now, slot);
         } else {

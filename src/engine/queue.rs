@@ -65,13 +65,15 @@ impl Entry {
     }
 }
 
-/// What to do with an entry whose order was cancelled or found the key fresh.
+/// What to do with an entry whose order was cancelled, flushed or found the key fresh.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Retake {
     /// Settle it: the order answered what was asked.
     Unneeded,
     /// Nobody wants it any more; the owner was told to abandon it.
     Abandoned,
+    /// Its database was flushed after the order left: who asks from now on wants it anew.
+    Lost,
     /// Queue it again: more was asked after the order left.
     Wanted,
 }

@@ -68,33 +68,39 @@ pub fn step(ctx: &Context<'_>, writes: Writes, scope: Scope) -> Progress {
     };
     ctx.select(arrived.key.db());
     let ending = match arrived.flight.voided {
-        Some(void) => superseded(ctx, &arrived, void),
+        Some(void) => superseded(ctx, &arrived, void, writes),
         None => apply(ctx, &arrived, writes),
     };
     state::with(|state| state.end_flight(arrived, ending));
     Progress::Stepped
 }
 
-/// Looks at one key whose lease was voided while clients wait for it: if its new value is there, they need not wait for
-/// the origin.
+/// Looks at one key whose lease was voided while somebody waits for it: if its new value is there, they need not wait for
+/// the origin; and if a client held the lease, the module fetches in its stead.
 pub fn recheck(ctx: &Context<'_>) -> Progress {
-    let Some(Some(key)) = state::with(|state| state.rechecks.pop_front()) else { return Progress::Idle };
+    let Some(Some(key)) = state::with(|state| state.rechecks.pop_first()) else { return Progress::Idle };
     ctx.select(key.db());
-    if let Ok(value) = ctx.with_string(key.name(), Look::Peek, bytes::Bytes::copy_from_slice) {
-        state::with(|state| {
-            let Some(flight) = state.flights.state(key.db(), key.name()).filter(|f| f.voided.is_some()) else { return };
-            if let Some(landed) = state.flights.land(key.db(), key.name(), flight.token) {
-                let settled = Settled::Dropped(DropReason::Superseded);
-                state.counters.superseded += 1;
-                state.settle_landed(&landed, None, settled, 0);
-                state.releases.push(landed, News::Value(value));
+    let value = ctx.with_string(key.name(), Look::Peek, bytes::Bytes::copy_from_slice);
+    state::with(|state| {
+        let Some(flight) = state.flights.state(key.db(), key.name()).filter(|f| f.voided.is_some()) else { return };
+        match (value, flight.owner) {
+            (Ok(value), _) => {
+                if let Some(landed) = state.flights.land(key.db(), key.name(), flight.token) {
+                    state.counters.superseded += 1;
+                    state.settle_landed(&landed, None, Settled::Dropped(DropReason::Superseded), 0);
+                    state.releases.push(landed, News::Value(value));
+                }
             }
-        });
-    }
+            // Its holder cannot fill the key any more, and nobody else would bring an outcome.
+            (Err(_), Owner::Client { .. }) => state.lease_ended(key),
+            // The fetch under way ends soon, and is begun anew for those who wait.
+            (Err(_), Owner::Loader { .. }) => {}
+        }
+    });
     Progress::Stepped
 }
 
-fn superseded(ctx: &Context<'_>, arrived: &Arrived, void: Void) -> Ending {
+fn superseded(ctx: &Context<'_>, arrived: &Arrived, void: Void, writes: Writes) -> Ending {
     let reason = match void {
         Void::Written | Void::Outdated => DropReason::Superseded,
         Void::Flushed => DropReason::Flushed,
@@ -106,6 +112,7 @@ fn superseded(ctx: &Context<'_>, arrived: &Arrived, void: Void) -> Ending {
     }
     match ctx.with_string(arrived.key.name(), Look::Peek, bytes::Bytes::copy_from_slice) {
         Ok(value) => Ending::Land(dropped, News::Value(value)),
+        Err(Held::Nothing) if writes == Writes::Forbidden => Ending::Land(dropped, News::Refused(Refusal::ReadOnly)),
         Err(Held::Nothing) if arrived.flight.restarts < demand::RESTARTS => Ending::Restart,
         Err(Held::Nothing) => {
             let reason = "the key was changed again and again while it was fetched".to_owned();
@@ -128,6 +135,13 @@ fn apply(ctx: &Context<'_>, arrived: &Arrived, writes: Writes) -> Ending {
         Outcome::Loaded(value) => {
             let (settled, told) = store(ctx, arrived, value);
             Ending::Land(settled, told)
+        }
+        Outcome::NotModified { .. } if writes == Writes::Forbidden => {
+            Ending::Land(Settled::Dropped(DropReason::Inactive), held(ctx, arrived))
+        }
+        // The origin confirms the value and forbids to keep it: what is there lives as long as it was to live.
+        Outcome::NotModified { ttl } if ttl.is_zero() => {
+            Ending::Land(Settled::Dropped(DropReason::NoStore), held(ctx, arrived))
         }
         Outcome::NotModified { ttl } => renew(ctx, arrived, *ttl),
         Outcome::Absent => Ending::Land(Settled::Absent, News::Absent),
@@ -153,15 +167,17 @@ fn store(ctx: &Context<'_>, arrived: &Arrived, value: &Value) -> (Settled, News)
     }
 }
 
+/// What those who wait are told of a value that is there already.
+fn held(ctx: &Context<'_>, arrived: &Arrived) -> News {
+    let value = ctx.with_string(arrived.key.name(), Look::Peek, bytes::Bytes::copy_from_slice);
+    value.map_or(News::Absent, News::Value)
+}
+
 fn renew(ctx: &Context<'_>, arrived: &Arrived, ttl: Duration) -> Ending {
     let ttl = arrived.plan.ttl.unwrap_or(ttl);
     let at = clock::now().wall.after(arrived.loader.jittered(ttl, arrived.chance));
     match super::writing::renew(ctx, &arrived.key, at) {
-        Ok(true) => {
-            let value = ctx.with_string(arrived.key.name(), Look::Peek, bytes::Bytes::copy_from_slice);
-            let news = value.map_or(News::Absent, News::Value);
-            Ending::Land(Settled::Renewed { expires_at: Some(at) }, news)
-        }
+        Ok(true) => Ending::Land(Settled::Renewed { expires_at: Some(at) }, held(ctx, arrived)),
         // It expired or was evicted meanwhile: it must be fetched whole.
         Ok(false) => Ending::Restart,
         Err(message) => {
@@ -218,6 +234,9 @@ impl State {
         if matches!(outcome, Outcome::Absent) && settled == Settled::Absent && !loader.negative().is_zero() {
             self.absent.remember(key.clone(), clock::mono().after(loader.negative()));
         }
+        if matches!(settled, Settled::Loaded { .. } | Settled::Renewed { .. }) {
+            self.absent.forget(key.db(), key.name());
+        }
         let Some(landed) = self.flights.land(key.db(), key.name(), flight.token) else { return };
         let id = self.loaders.named(loader.name()).map(|loader| loader.id);
         self.settle_landed(&landed, id, settled, attempts);
@@ -232,7 +251,11 @@ impl State {
         let Some(token) = self.flights.restart(key.db(), key.name(), flight.token, owner) else { return };
         self.outbound.insert(id, vec![(token, plan)]);
         let items = vec![Item { key, held: None }];
-        self.submit(vec![Fetch { id, loader: Arc::clone(loader), items, urgency }]);
+        let refused = self.runtime.submit(vec![Fetch { id, loader: Arc::clone(loader), items, urgency }]).err();
+        for item in refused.into_iter().flatten().flat_map(|fetch| fetch.items) {
+            self.outbound.remove(&id);
+            self.land_refused(&item.key, Refusal::QueueFull("too many fetches are under way"));
+        }
     }
 
     /// Tells the engine how a flight ended, for every order that shared it, or else as a live load.

@@ -10,7 +10,7 @@ use super::api::context::{Held, Look};
 use super::applying::Writes;
 use super::slice::Progress;
 use super::state::{self, Outbound, State};
-use crate::engine::flights::{Abandoned, Begun, Owner};
+use crate::engine::flights::{Abandoned, Begun, FlightState, Owner};
 use crate::engine::key::Key;
 use crate::engine::orders::{Order, OrderKey};
 use crate::engine::request::{LoaderId, Mode, Plan};
@@ -43,9 +43,10 @@ pub fn step(ctx: &Context<'_>, writes: Writes) -> Progress {
     let next = state::with(|state| {
         if state.unsent.len() >= GATHERED {
             state.send_unsent();
-            if !state.unsent.is_empty() {
-                return Next::Nothing;
-            }
+        }
+        // The loader has no room: no more leases are taken until it has.
+        if state.unsent.len() >= GATHERED {
+            return Next::Nothing;
         }
         if state.beginning.is_none() {
             match state.directives.orders.try_recv() {
@@ -87,6 +88,8 @@ fn look(ctx: &Context<'_>, key: &Key, plan: Plan, kind: Kind, digester: Digester
 impl State {
     fn take_up(&mut self, order: Order, writes: Writes) {
         let Order { id, loader, keys } = order;
+        self.last_order = Some(id);
+        self.given_up.retain(|(order, _)| *order >= id);
         let definition = self.loaders.numbered(loader).map(|loader| Arc::clone(&loader.definition));
         let refused = match (&definition, writes) {
             (_, Writes::Forbidden) => Some(DropReason::Inactive),
@@ -132,6 +135,10 @@ impl State {
     fn begin_key(&mut self, key: Key, plan: Plan, held: Held, digest: Option<u64>) {
         let Some(beginning) = &mut self.beginning else { return };
         let (order, loader) = (beginning.order, beginning.loader);
+        if !self.given_up.is_empty() && self.given_up.remove(&(order, key.clone())) {
+            self.settle_order(order, key, loader, Settled::Dropped(DropReason::Cancelled), 0);
+            return;
+        }
         if beginning.definition.pattern().matches(key.name()).is_none() {
             self.settle_order(order, key, loader, Settled::Dropped(DropReason::NoLoader), 0);
             return;
@@ -149,8 +156,9 @@ impl State {
                     beginning.fetch.items.push(Item { key, held: digest });
                 }
             }
-            Begun::Joined(_) => {
+            Begun::Joined(state) => {
                 self.flights.join_order(key.db(), key.name(), order);
+                self.fetch_anew(key, state, fetch, plan, digest);
             }
             Begun::Full => {
                 let message = "too many keys are in flight";
@@ -159,11 +167,28 @@ impl State {
         }
     }
 
+    /// A key in flight is fetched anew if what is under way may not be written, or is older than what was asked for.
+    fn fetch_anew(&mut self, key: Key, state: FlightState, fetch: u64, plan: Plan, held: Option<u64>) {
+        let ours = matches!(state.owner, Owner::Loader { .. });
+        if !ours || (state.voided.is_none() && plan.mode == Mode::Missing) {
+            return;
+        }
+        let token = self.flights.restart(key.db(), key.name(), state.token, Owner::Loader { fetch });
+        if let (Some(token), Some(beginning)) = (token, &mut self.beginning) {
+            beginning.outbound.push((token, plan));
+            beginning.fetch.items.push(Item { key, held });
+        }
+    }
+
     /// Gives up what the engine no longer wants.
     pub fn take_abandoned(&mut self) {
         let given_up: Vec<(OrderId, Key)> = self.directives.abandoned.try_iter().flatten().collect();
         for (order, key) in given_up {
             if self.flights.abandon(key.db(), key.name(), order) == Abandoned::NotInFlight {
+                // Its turn has not come yet, or it is settled already.
+                if self.last_order.is_none_or(|last| last <= order) {
+                    self.given_up.insert((order, key));
+                }
                 continue;
             }
             let loader = self.loaders.route(key.name()).map_or(LoaderId(0), |loader| loader.id);

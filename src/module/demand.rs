@@ -2,6 +2,7 @@
 //!
 //! Here is "one fetch per key": who asks for a key in flight joins it; only the first begins a fetch.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::args::within_length;
@@ -10,7 +11,7 @@ use super::incoming::number_after;
 use super::reply::Refusal;
 use super::state::{Outbound, State};
 use super::waiter::{News, Waiter};
-use crate::engine::flights::{Begun, Owner, Refused};
+use crate::engine::flights::{Begun, Expired, Owner, Refused};
 use crate::engine::key::{Db, Key};
 use crate::engine::request::Plan;
 use crate::engine::time::Instant;
@@ -19,6 +20,12 @@ use crate::loader::settings::Kind;
 
 /// How often a fetch is begun anew for clients that still wait, after its key was changed while it was fetched.
 pub const RESTARTS: u32 = 3;
+
+/// Fetches handed to the loader together.
+const HANDED_OVER: usize = 64;
+
+/// How long to wait before the loader is asked again whether it has room.
+const ROOM: Duration = Duration::from_millis(1);
 
 /// What a client that misses a key is told at once, if anything.
 #[derive(Debug)]
@@ -80,7 +87,9 @@ impl State {
 
     /// Sends live fetches for keys whose flights have begun and belong to nobody yet.
     pub fn fetch_live(&mut self, keys: Vec<Key>) {
-        let mut open: Vec<(u32, Fetch, Outbound)> = Vec::new();
+        let mut open: Vec<(Fetch, Outbound)> = Vec::new();
+        // Of each loader, the place of the fetch that has room.
+        let mut latest: BTreeMap<u32, usize> = BTreeMap::new();
         for key in keys {
             let Some(loader) = self.loaders.route(key.name()).filter(|loader| !loader.paused) else {
                 self.land_refused(&key, Refusal::NoLoader);
@@ -88,16 +97,19 @@ impl State {
             };
             let (number, definition) = (loader.id.0, std::sync::Arc::clone(&loader.definition));
             let room = definition.batch().max(1) as usize;
-            let at = match open.iter().position(|(id, fetch, _)| *id == number && fetch.items.len() < room) {
-                Some(at) => at,
+            let at = match latest.get(&number).filter(|at| open[**at].0.items.len() < room) {
+                Some(at) => *at,
                 None => {
                     let id = self.new_fetch(Urgency::Live);
-                    let fetch = Fetch { id, loader: definition, items: Vec::new(), urgency: Urgency::Live };
-                    open.push((number, fetch, Vec::new()));
+                    open.push((
+                        Fetch { id, loader: definition, items: Vec::new(), urgency: Urgency::Live },
+                        Vec::new(),
+                    ));
+                    latest.insert(number, open.len() - 1);
                     open.len() - 1
                 }
             };
-            let (_, fetch, outbound) = &mut open[at];
+            let (fetch, outbound) = &mut open[at];
             let state = self.flights.state(key.db(), key.name());
             let owner = Owner::Loader { fetch: fetch.id };
             let token = state.and_then(|state| self.flights.restart(key.db(), key.name(), state.token, owner));
@@ -105,12 +117,19 @@ impl State {
             outbound.push((token, Plan::MISSING));
             fetch.items.push(Item { key, held: None });
         }
-        let (fetches, outbounds): (Vec<Fetch>, Vec<Outbound>) = open.into_iter().map(|(_, f, o)| (f, o)).unzip();
-        for (fetch, outbound) in fetches.iter().zip(outbounds) {
+        let mut fetches = Vec::with_capacity(open.len());
+        for (fetch, outbound) in open {
             self.outbound.insert(fetch.id, outbound);
             self.counters.live_fetches += 1;
+            fetches.push(fetch);
         }
-        self.submit(fetches);
+        // Clients are not kept waiting for a place: they are told that there is none.
+        for fetch in self.runtime.submit(fetches).err().unwrap_or_default() {
+            self.outbound.remove(&fetch.id);
+            for item in fetch.items {
+                self.land_refused(&item.key, Refusal::QueueFull("too many fetches are under way"));
+            }
+        }
     }
 
     /// A client's lease ended without a fill: the module loads the key for those who wait, if it can.
@@ -139,34 +158,40 @@ impl State {
         self.last_fetch
     }
 
-    /// Hands fetches to the loader; what finds no room waits for the next slice.
-    pub fn submit(&mut self, fetches: Vec<Fetch>) {
-        if fetches.is_empty() {
-            return;
-        }
-        if let Err(back) = self.runtime.submit(fetches) {
-            self.unsent.extend(back);
-            self.leftover = true;
-        }
-    }
-
-    /// Hands over the fetches that gathered.
+    /// Hands over the warm fetches that gathered, the oldest first. If the loader has no room, the rest stays: bounded by
+    /// the orders that may be out; [`State::wake_for_unsent`] sees to the next try.
     pub fn send_unsent(&mut self) {
-        let fetches = self.unsent.drain(..).collect();
-        self.submit(fetches);
+        while !self.unsent.is_empty() {
+            let count = self.unsent.len().min(HANDED_OVER);
+            let fetches: Vec<Fetch> = self.unsent.drain(..count).collect();
+            if let Err(back) = self.runtime.submit(fetches) {
+                back.into_iter().rev().for_each(|fetch| self.unsent.push_front(fetch));
+                return;
+            }
+        }
     }
 
-    /// Ends waits and leases whose time is over.
-    pub fn expire(&mut self, now: Instant) {
-        use crate::engine::flights::Expired;
-        while let Some(expired) = self.flights.next_expired(now) {
-            match expired {
-                Expired::Waiter { waiter, .. } => {
+    /// If fetches wait for room at the loader, asks to be woken to try again.
+    pub fn wake_for_unsent(&mut self, now: Instant) {
+        if !self.unsent.is_empty() {
+            self.leftover = true;
+            self.pace.hold(now.after(ROOM));
+            self.pulse.wake_at(now.after(ROOM));
+        }
+    }
+
+    /// Ends waits and leases whose time is over, `most` at a time; how many there were.
+    pub fn expire(&mut self, now: Instant, most: usize) -> usize {
+        for ended in 0..most {
+            match self.flights.next_expired(now) {
+                Some(Expired::Waiter { waiter, .. }) => {
                     self.counters.timeouts += 1;
                     waiter.told(News::Refused(Refusal::Timeout));
                 }
-                Expired::Lease { key, .. } => self.lease_ended(key),
+                Some(Expired::Lease { key, .. }) => self.lease_ended(key),
+                None => return ended,
             }
         }
+        most
     }
 }

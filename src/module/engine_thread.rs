@@ -43,6 +43,9 @@ const DIRECTIVES: usize = 4096;
 /// The longest sleep: figures are published at least this often.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 
+/// Clients that may wait for jobs at one time. One that leaves keeps its place until its wait or the job ends.
+const MOST_WAITING: usize = 10_000;
+
 /// Messages handled before orders are asked for again.
 const MESSAGES_A_ROUND: usize = 64;
 
@@ -259,9 +262,10 @@ impl Owner {
                 next = self.inbox.try_recv().ok();
             }
         }
-        if !self.desk.engine.ended_jobs().is_empty() || !self.desk.waiting.is_empty() {
+        let ended = self.desk.engine.ended_jobs();
+        if !ended.is_empty() {
             self.publish();
-            self.desk.end_jobs();
+            self.desk.end_jobs(&ended);
         }
         true
     }
@@ -361,7 +365,7 @@ impl Desk {
 
     fn sealed(&mut self, job: JobId, accepted: u64, rejected: u64, sealed: Sealed) {
         match sealed.wait {
-            Some(until) => self.waiting.push((job, until, sealed.client)),
+            Some(until) => self.wait(job, until, sealed.client),
             None => sealed.client.answer(Reply::record([
                 ("job", Reply::count(job.0)),
                 ("accepted", Reply::count(accepted)),
@@ -372,6 +376,21 @@ impl Desk {
         }
     }
 
+    /// Lets a client wait for a job's end; one that has ended is told of at once.
+    fn wait(&mut self, job: JobId, until: Instant, client: BlockedClient) {
+        let now = clock::now();
+        match self.engine.job(now, job) {
+            Some(status) if status.state == JobState::Running => {
+                if self.waiting.len() < MOST_WAITING {
+                    self.waiting.push((job, until, client));
+                } else {
+                    client.answer(Refusal::QueueFull("too many clients wait for jobs").into());
+                }
+            }
+            _ => client.answer(answers::job(&self.engine, now, job)),
+        }
+    }
+
     fn answer(&mut self, question: Question, client: BlockedClient) {
         let now = clock::now();
         match question {
@@ -379,26 +398,17 @@ impl Desk {
             Question::Jobs(filter, count) => client.answer(answers::jobs(&self.engine, now, filter, count)),
             Question::Progress(key) => client.answer(answers::progress(&self.engine, &self.names, &key)),
             Question::Queue(count) => client.answer(answers::queue(&self.engine, count)),
-            Question::Wait(job, until) => {
-                if self.engine.job(now, job).is_none() {
-                    client.answer(answers::no_such_job(job));
-                } else {
-                    self.waiting.push((job, until, client));
-                }
-            }
+            Question::Wait(job, until) => self.wait(job, until, client),
             // Needs the way out; `Owner::hear` handles it.
             Question::Cancel(_) => {}
         }
     }
 
     /// Answers those who wait for jobs that have ended.
-    fn end_jobs(&mut self) {
+    fn end_jobs(&mut self, ended: &[JobId]) {
         let now = clock::now();
         let engine = &self.engine;
-        for (job, _, client) in self
-            .waiting
-            .extract_if(.., |(job, _, _)| engine.job(now, *job).is_none_or(|status| status.state != JobState::Running))
-        {
+        for (job, _, client) in self.waiting.extract_if(.., |(job, _, _)| ended.contains(job)) {
             client.answer(answers::job(engine, now, job));
         }
     }

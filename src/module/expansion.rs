@@ -117,12 +117,20 @@ impl Expansion {
     }
 
     /// Expands everything at once, for a caller that cannot wait; the context's database is the target's.
-    pub fn at_once(mut self, ctx: &Context<'_>) -> Result<Counts, Refusal> {
+    /// If the engine has no room, the rest follows in slices, and the counts are those of the keys looked at.
+    pub fn at_once(mut self, ctx: &Context<'_>) -> Counts {
         loop {
             match self.advance(ctx) {
                 Outcome::More => {}
-                Outcome::Finished => return Ok(self.counts),
-                Outcome::Stalled => return Err(Refusal::QueueFull("the engine has too much to do")),
+                Outcome::Finished => return self.counts,
+                Outcome::Stalled => {
+                    let counts = self.counts;
+                    state::with(|state| {
+                        state.expansions.push_back(self);
+                        state.leftover = true;
+                    });
+                    return counts;
+                }
             }
         }
     }

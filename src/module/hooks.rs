@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::api::context::bytes_of;
 use super::api::{Context, api, raw};
+use super::deletions::Client;
 use super::{clock, deletions, entry, slice, state};
 use crate::engine::key::{Db, Key};
 use crate::engine::progress::Scope;
@@ -92,7 +93,17 @@ pub fn unregister(ctx: &Context<'_>, filter: Filter) {
 unsafe extern "C" fn command_seen(filter: *mut raw::RedisModuleCommandFilterCtx) {
     // Only the main thread writes: a plain load and store, no locked instruction.
     COMMANDS.store(COMMANDS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-    entry::door("command filter", (), || deletions::command_seen(&mut Words { filter, next: 0 }));
+    entry::door("command filter", (), || {
+        deletions::command_seen(|| sender(filter), &mut Words { filter, next: 0 });
+    });
+}
+
+/// Who sent the command that the filter sees, where the server tells (Redis 7.2).
+fn sender(filter: *mut raw::RedisModuleCommandFilterCtx) -> Client {
+    // SAFETY: written once in OnLoad, only read later.
+    let id = unsafe { raw::RedisModule_CommandFilterGetClientId };
+    // SAFETY: the filter context of the running callback.
+    id.map_or(Client::Unknown, |id| Client::Id(unsafe { id(filter) }))
 }
 
 /// The words of a command that the filter sees.
@@ -170,9 +181,8 @@ unsafe extern "C" fn server_event(
             raw::REDISMODULE_EVENT_CLIENT_CHANGE if sub == raw::REDISMODULE_SUBEVENT_CLIENT_CHANGE_DISCONNECTED => {
                 // SAFETY: this event's data is a client info, alive during this call.
                 let info = unsafe { data.cast::<raw::RedisModuleClientInfo>().as_ref() };
-                let within = u64::from(raw::REDISMODULE_CLIENTINFO_FLAG_MULTI);
-                if info.is_some_and(|info| info.flags & within != 0) {
-                    deletions::abandoned();
+                if let Some(info) = info {
+                    deletions::gone(Client::Id(info.id));
                 }
             }
             raw::REDISMODULE_EVENT_CRON_LOOP => cron(&ctx),

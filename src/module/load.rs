@@ -1,6 +1,6 @@
 //! OnLoad and OnUnload: what is started, and in which order it ends.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::raw::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -182,7 +182,9 @@ fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
         unsent: VecDeque::new(),
         expansions: VecDeque::new(),
         releases: Releases::default(),
-        rechecks: VecDeque::new(),
+        rechecks: BTreeSet::new(),
+        given_up: BTreeSet::new(),
+        last_order: None,
         settlements: Vec::new(),
         pulse,
         pace: Pace::new(clock::mono()),

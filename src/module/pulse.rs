@@ -91,13 +91,14 @@ impl Pulse {
 
     /// Says that a slice begins that does all there is: later wake-ups count anew.
     pub fn begin_slice(&self) {
-        self.shared.pending.store(false, Ordering::Release);
+        // Swaps, not stores: what was queued before a wake-up is seen by whoever takes the flag back.
+        self.shared.pending.swap(false, Ordering::AcqRel);
         self.begin_live_slice();
     }
 
     /// Says that a slice begins that does what clients wait for.
     pub fn begin_live_slice(&self) {
-        self.shared.urgent.store(false, Ordering::Release);
+        self.shared.urgent.swap(false, Ordering::AcqRel);
     }
 
     /// Whether another thread asked for a slice.

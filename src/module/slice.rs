@@ -17,6 +17,9 @@ use std::time::Duration;
 /// Live loads that the engine is told of together.
 const SETTLED_AT_ONCE: usize = 256;
 
+/// Waits that are ended in one step, at about 5 µs each with the reply that follows.
+const EXPIRED_A_STEP: usize = 4;
+
 /// How long warm work gathers after a slice that left none: a turn of the event loop for every single answer would cost
 /// more than its write.
 const GATHER: Duration = Duration::from_micros(200);
@@ -49,6 +52,12 @@ pub fn turn(ctx: &Context<'_>) {
     let Some(Some((scope, budget))) = state::with(|state| state.slice_due(began)) else { return };
     let standing = ctx.standing();
     if matches!(standing, Standing::Halted | Standing::Loading) {
+        // Nothing is written, but who waits is still told in time.
+        while release(budget) == Progress::Stepped || expire(began) == Progress::Stepped {
+            if clock::mono().since(began) >= budget {
+                break;
+            }
+        }
         state::with(|state| {
             state.leftover = true;
             state.pace.hold(began.after(HALT));
@@ -56,10 +65,7 @@ pub fn turn(ctx: &Context<'_>) {
         });
         return;
     }
-    state::with(|state| {
-        state.take_abandoned();
-        state.expire(began);
-    });
+    state::with(State::take_abandoned);
     let writes = if standing == Standing::Master { Writes::Allowed } else { Writes::Forbidden };
     let mut took = Duration::ZERO;
     let mut leftover = false;
@@ -74,8 +80,10 @@ pub fn turn(ctx: &Context<'_>) {
 }
 
 fn step(ctx: &Context<'_>, writes: Writes, scope: Scope, left: Duration) -> Progress {
-    let live: [&dyn Fn() -> Progress; 3] =
-        [&|| applying::step(ctx, writes, scope), &|| release(left), &|| applying::recheck(ctx)];
+    let live: [&dyn Fn() -> Progress; 4] =
+        [&|| applying::step(ctx, writes, scope), &|| release(left), &|| expire(clock::mono()), &|| {
+            applying::recheck(ctx)
+        }];
     let warm: [&dyn Fn() -> Progress; 2] = [&|| beginning::step(ctx, writes), &|| expansion::step(ctx)];
     let warm = if scope == Scope::All { &warm[..] } else { &[] };
     if live.iter().chain(warm).any(|step| step() == Progress::Stepped) { Progress::Stepped } else { Progress::Idle }
@@ -84,6 +92,12 @@ fn step(ctx: &Context<'_>, writes: Writes, scope: Scope, left: Duration) -> Prog
 fn release(left: Duration) -> Progress {
     let told = state::with(|state| state.releases.release(&mut state.flights, left));
     if told == Some(true) { Progress::Stepped } else { Progress::Idle }
+}
+
+/// Ends a few waits and leases whose time is over.
+fn expire(now: Instant) -> Progress {
+    let ended = state::with(|state| state.expire(now, EXPIRED_A_STEP));
+    if ended.is_some_and(|ended| ended > 0) { Progress::Stepped } else { Progress::Idle }
 }
 
 impl State {
@@ -117,9 +131,10 @@ impl State {
             self.send_unsent();
             self.settle_with_engine();
             let share = self.settings.main_thread_share;
-            self.leftover = leftover || !self.unsent.is_empty();
+            self.leftover = leftover;
             let rest = if self.leftover { Duration::ZERO } else { GATHER };
             self.pace.ended(now, took, share, hooks::commands_seen(), rest);
+            self.wake_for_unsent(now);
             self.pulse.allow_from(self.pace.not_before());
         }
         match scope {
@@ -127,6 +142,7 @@ impl State {
             Scope::All => {}
             Scope::Live => {
                 if leftover {
+                    self.leftover = true;
                     wake::event_loop();
                 }
                 // Warm work may wait for its time behind the live one.

@@ -5,7 +5,7 @@
 //! while the module is not loaded gives `None`; the caller then does what it would do without the module.
 
 use std::cell::{Cell, UnsafeCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -30,7 +30,7 @@ use crate::engine::key::{Db, Key};
 use crate::engine::outcome::Role;
 use crate::engine::progress::Scope;
 use crate::engine::request::Plan;
-use crate::engine::settlement::Settlement;
+use crate::engine::settlement::{OrderId, Settlement};
 use crate::engine::stats::Stats;
 use crate::loader::fetch::Fetch;
 use crate::loader::runtime::Runtime;
@@ -73,8 +73,12 @@ pub struct State {
     pub expansions: VecDeque<Expansion>,
     /// Waiters whose news is there.
     pub releases: Releases,
-    /// Keys with waiters whose lease was voided: the value may be there already. Bounded by the flights.
-    pub rechecks: VecDeque<Key>,
+    /// Keys that somebody waits for and whose lease was voided: the value may be there already. Bounded by the flights.
+    pub rechecks: BTreeSet<Key>,
+    /// Keys of orders that were given up before their turn came.
+    pub given_up: BTreeSet<(OrderId, Key)>,
+    /// The order that was taken up last.
+    pub last_order: Option<OrderId>,
     /// What became of keys, on its way to the engine. Bounded by the orders that are out.
     pub settlements: Vec<Settlement>,
     /// Wakes this thread.
@@ -107,8 +111,8 @@ impl State {
     /// Somebody else changed a key: its lease is void, and what was known of its absence is too.
     pub fn key_changed(&mut self, db: Db, name: &[u8]) {
         self.absent.forget(db, name);
-        if self.flights.void(db, name, Void::Written) && self.flights.has_waiters(db, name) {
-            self.rechecks.push_back(Key::new(db, name));
+        if self.flights.void(db, name, Void::Written) && self.flights.is_wanted(db, name) {
+            self.rechecks.insert(Key::new(db, name));
             self.leftover = true;
         }
     }

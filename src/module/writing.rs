@@ -1,5 +1,7 @@
 //! Writing one value: what may be in the way, and the commands that do it.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::api::Context;
@@ -58,7 +60,8 @@ pub fn renew(ctx: &Context<'_>, key: &Key, until: Wall) -> Result<bool, String> 
     hooks::writing(key, || expire(ctx, key.name(), until))
 }
 
-/// Replaces the whole hash. The slice's writes travel as one transaction, and nobody runs between them.
+/// Replaces the whole hash: first the new fields, which the server may refuse for want of memory, and only then are the
+/// others taken away. The slice's writes travel as one transaction, and nobody runs between them.
 fn write_hash(
     ctx: &Context<'_>,
     name: &[u8],
@@ -66,13 +69,22 @@ fn write_hash(
     held: Held,
     until: Wall,
 ) -> Result<u64, Refused> {
-    if held == Held::Hash {
-        ctx.call(c"DEL", Effect::Write, &[name]).map_err(refused)?;
-    }
+    let before = match held {
+        Held::Hash => Some(ctx.call(c"HKEYS", Effect::Read, &[name]).map_err(refused)?),
+        _ => None,
+    };
     let mut args: Vec<&[u8]> = Vec::with_capacity(1 + 2 * fields.len());
     args.push(name);
     args.extend(fields.iter().flat_map(|(field, value)| [field.as_ref(), value.as_ref()]));
     ctx.call(c"HSET", Effect::Write, &args).map_err(refused)?;
+    if let Some(before) = &before {
+        let new: BTreeSet<&[u8]> = fields.iter().map(|(field, _)| field.as_ref()).collect();
+        let gone = before.strings().into_iter().filter(|field| !new.contains(field));
+        let args: Vec<&[u8]> = std::iter::once(name).chain(gone).collect();
+        if args.len() > 1 {
+            ctx.call(c"HDEL", Effect::Write, &args).map_err(refused)?;
+        }
+    }
     expire(ctx, name, until).map_err(refused)?;
     Ok(fields.iter().map(|(field, value)| (field.len() + value.len()) as u64).sum())
 }

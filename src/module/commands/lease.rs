@@ -71,7 +71,7 @@ impl Command for Lease {
         let begun = state::with(|state| {
             let now = clock::mono();
             // A lease that ended or was voided, and that nobody waits for, makes room for a new one.
-            state.expire(now);
+            state.expire(now, 1);
             state.retire_void_lease(&key);
             let begun = state.begin_flight(key, Owner::Client { expires: now.after(ttl) });
             if let Begun::Started(_) = begun {
@@ -182,6 +182,7 @@ impl Command for Fill {
         }
         state::with(|state| {
             let Some(landed) = state.flights.land(key.db(), name, token) else { return };
+            state.absent.forget(key.db(), name);
             state.counters.fills += 1;
             state.settle_landed(&landed, None, Settled::Loaded { bytes: value.len() as u64, expires_at: until }, 0);
             state.releases.push(landed, News::Value(bytes::Bytes::copy_from_slice(value)));

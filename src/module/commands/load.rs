@@ -133,11 +133,11 @@ fn start(ctx: &Context<'_>, request: LoadRequest) -> Result<Verdict, Refusal> {
     let expansion = Expansion::new(ctx, job, target, plan)?;
     state::with(|state| state.engine.send(Message::Open(job, spec))).and_then(Result::ok).ok_or_else(busy)?;
     if !may_block {
-        return Ok(expansion.at_once(ctx)?.record(job).into());
+        return Ok(expansion.at_once(ctx).record(job).into());
     }
     let until = wait.map(|wait| clock::mono().after(wait));
     let Some(client) = BlockedClient::block(ctx) else {
-        return Ok(expansion.at_once(ctx)?.record(job).into());
+        return Ok(expansion.at_once(ctx).record(job).into());
     };
     let expansion = expansion.answering(client, until);
     state::with(|state| {
