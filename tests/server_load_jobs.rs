@@ -3,6 +3,7 @@
 #[expect(dead_code, reason = "no test file needs all of what they share")]
 mod support;
 
+use support::jobs::{assert_adds_up, finished};
 use support::origin::content;
 use support::{Answer, Client, Edition, Gate, Origin, Reply, Server, on_each_server, wait_until};
 
@@ -21,23 +22,6 @@ on_each_server!(
     nothing_blocks_in_a_transaction_or_a_script,
     bad_arguments_change_nothing,
 );
-
-/// Waits for a job, and checks that its numbers add up.
-#[track_caller]
-fn finished(client: &mut Client, reply: &Reply) -> Reply {
-    let job = reply.field("job").int();
-    let status = client.run(&format!("WARM.JOB WAIT {job} 20s")).fine();
-    assert_eq!(status.field("state"), "done");
-    assert_adds_up(&status);
-    status
-}
-
-#[track_caller]
-fn assert_adds_up(status: &Reply) {
-    let parts = ["pending", "warming", "completed", "failed", "dropped"];
-    let sum: i64 = parts.iter().map(|part| status.field(part).int()).sum();
-    assert_eq!(status.field("total"), sum, "{status:?}");
-}
 
 fn keys_are_sorted_into_accepted_fresh_and_no_loader(edition: Edition) {
     let server = Server::start(edition);

@@ -5,8 +5,9 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use support::jobs::finished;
 use support::origin::content;
-use support::{Answer, Client, Edition, Gate, Origin, Reply, Server, on_each_server, wait_until};
+use support::{Answer, Edition, Gate, Origin, Server, on_each_server, wait_until};
 
 on_each_server!(
     higher_priority_goes_first,
@@ -17,23 +18,6 @@ on_each_server!(
     never_more_at_once_than_the_loader_allows,
     never_faster_than_the_loader_allows,
 );
-
-/// Waits for a job, and checks that its numbers add up.
-#[track_caller]
-fn finished(client: &mut Client, reply: &Reply) -> Reply {
-    let job = reply.field("job").int();
-    let status = client.run(&format!("WARM.JOB WAIT {job} 20s")).fine();
-    assert_eq!(status.field("state"), "done");
-    assert_adds_up(&status);
-    status
-}
-
-#[track_caller]
-fn assert_adds_up(status: &Reply) {
-    let parts = ["pending", "warming", "completed", "failed", "dropped"];
-    let sum: i64 = parts.iter().map(|part| status.field(part).int()).sum();
-    assert_eq!(status.field("total"), sum, "{status:?}");
-}
 
 fn higher_priority_goes_first(edition: Edition) {
     let server = Server::start(edition);

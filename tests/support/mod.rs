@@ -3,12 +3,14 @@
 //! - [`setup`] and [`server`]: a [`Server`] of each supported [`Edition`] in its own folder, ended by its guard;
 //! - [`client`]: a connection to it, and [`reply`]: what came back, with access to records;
 //! - [`origin`]: a scripted HTTP [`Origin`] in this process, and [`answer`]: what it may do to a loader, with [`Gate`]s
-//!   that hold an answer back until the test lets it go.
+//!   that hold an answer back until the test lets it go;
+//! - [`jobs`]: what holds of every job that has ended.
 //!
 //! Nothing here sleeps for a time: a test waits for a condition ([`wait_until`]), and loses after [`DEADLINE`].
 
 pub(crate) mod answer;
 pub(crate) mod client;
+pub(crate) mod jobs;
 pub(crate) mod origin;
 pub(crate) mod reply;
 pub(crate) mod server;
