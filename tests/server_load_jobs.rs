@@ -5,7 +5,7 @@ mod support;
 
 use support::jobs::{assert_adds_up, finished};
 use support::origin::content;
-use support::{Answer, Client, Edition, Gate, Origin, Reply, Server, on_each_server, wait_until};
+use support::{Answer, Edition, Gate, Origin, Reply, Server, on_each_server, wait_until};
 
 on_each_server!(
     keys_are_sorted_into_accepted_fresh_and_no_loader,
