@@ -31,7 +31,7 @@ fn a_refused_refresh_leaves_the_hash_as_it_was(edition: Edition) {
     origin.on("/content/1", Answer::json(&json!({ "a": "new" })).behind(&gate));
     let job = client.run("WARM.LOAD FORCE KEYS content:1").field("job").int();
     gate.wait_for(1);
-    client.ok("CONFIG SET maxmemory 1mb");
+    client.ok("CONFIG SET maxmemory 100kb");
     // The server learns of its limit with the next command that may need memory.
     wait_until("the server is out of memory", || client.run("SET x y").as_error().is_some());
     gate.open();
