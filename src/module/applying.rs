@@ -27,6 +27,9 @@ use crate::loader::fetch::{Fetch, Item, Outcome, Urgency, Value};
 pub enum Writes {
     /// It is a master.
     Allowed,
+    /// It is a master that uses more than its `maxmemory`. The server's own check goes by what the last client command
+    /// found, which may be long ago; ours by what is used now.
+    Full,
     /// It is a replica: results are handed to those who wait, and dropped.
     Forbidden,
 }
@@ -133,7 +136,7 @@ fn apply(ctx: &Context<'_>, arrived: &Arrived, writes: Writes) -> Ending {
             Ending::Land(Settled::Dropped(DropReason::Inactive), News::Value(value.plain.clone()))
         }
         Outcome::Loaded(value) => {
-            let (settled, told) = store(ctx, arrived, value);
+            let (settled, told) = store(ctx, arrived, value, writes);
             Ending::Land(settled, told)
         }
         Outcome::NotModified { .. } if writes == Writes::Forbidden => {
@@ -150,11 +153,14 @@ fn apply(ctx: &Context<'_>, arrived: &Arrived, writes: Writes) -> Ending {
     }
 }
 
-fn store(ctx: &Context<'_>, arrived: &Arrived, value: &Value) -> (Settled, News) {
+fn store(ctx: &Context<'_>, arrived: &Arrived, value: &Value, writes: Writes) -> (Settled, News) {
     let plain = News::Value(value.plain.clone());
     let ttl = if value.ttl.is_zero() { value.ttl } else { arrived.plan.ttl.unwrap_or(value.ttl) };
     if ttl.is_zero() {
         return (Settled::Dropped(DropReason::NoStore), plain);
+    }
+    if writes == Writes::Full {
+        return (Settled::Dropped(DropReason::OutOfMemory), plain);
     }
     let expires_at = clock::now().wall.after(arrived.loader.jittered(ttl, arrived.chance));
     match write(ctx, &arrived.key, &value.body, arrived.plan, expires_at) {

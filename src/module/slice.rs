@@ -66,7 +66,11 @@ pub fn turn(ctx: &Context<'_>) {
         return;
     }
     state::with(State::take_abandoned);
-    let writes = if standing == Standing::Master { Writes::Allowed } else { Writes::Forbidden };
+    let writes = match standing {
+        Standing::Master if ctx.memory_ratio().is_some_and(|ratio| ratio > 1.0) => Writes::Full,
+        Standing::Master => Writes::Allowed,
+        _ => Writes::Forbidden,
+    };
     let mut took = Duration::ZERO;
     let mut leftover = false;
     while step(ctx, writes, scope, budget.saturating_sub(took)) == Progress::Stepped {
