@@ -1,6 +1,6 @@
 //! The thread that owns the engine: what the main thread tells and asks it, and what it wants done.
 //!
-//! Two bounded channels. *Messages* come from the main thread, which never waits: when the channel is full a client is
+//! Bounded channels. *Messages* come from the main thread, which never waits: when the channel is full a client is
 //! told QUEUEFULL, and settlements stay with the main thread for the next slice. *Directives* go to the main thread; they
 //! are bounded by the orders that may be outstanding. The thread sleeps until a message comes or the engine wants to be
 //! asked again.
@@ -162,7 +162,7 @@ impl EngineHandle {
     /// Asks for a client; a client that cannot be heard is told so.
     pub fn ask(&self, question: Question, client: BlockedClient) {
         if let Err(Message::Ask(_, client)) = self.send(Message::Ask(question, client)) {
-            client.answer(Refusal::QueueFull("the engine has too much to do").into());
+            client.answer(Refusal::ENGINE_BUSY.into());
         }
     }
 

@@ -87,14 +87,16 @@ impl Expansion {
     /// collection is none.
     pub fn new(ctx: &Context<'_>, job: JobId, target: Target, plan: Plan) -> Result<Self, Refusal> {
         let caller = ctx.caller();
-        let (members, names) = match target {
+        // Explicit keys are checked here, as a whole; members are checked one by one as they are read.
+        let (caller, members, names) = match target {
             Target::Keys(names) => {
                 may(caller.as_ref(), Need::Write, names.iter().map(Vec::as_slice))?;
-                (Members::None, names)
+                (None, Members::None, names)
             }
             Target::From(collection) => {
                 may(caller.as_ref(), Need::Read, [collection.as_slice()])?;
-                (Members::of(ctx, collection)?, Vec::new())
+                let members = Members::of(ctx, collection)?;
+                (caller, members, Vec::new())
             }
         };
         Ok(Expansion {
@@ -165,7 +167,6 @@ impl Expansion {
             self.counts.no_loader += 1;
             return;
         };
-        // Explicit keys were checked as a whole; members are checked one by one.
         if name.len() > Key::MOST_BYTES || self.client_may_not_write(name) {
             self.counts.denied += 1;
             return;

@@ -77,6 +77,16 @@ impl From<Refusal> for Reply {
     }
 }
 
+impl Refusal {
+    /// The engine cannot hear more now.
+    pub const ENGINE_BUSY: Refusal = Refusal::QueueFull("the engine has too much to do");
+
+    /// The module is being loaded or unloaded.
+    pub fn not_ready() -> Refusal {
+        Refusal::Argument("the module is not ready".to_owned())
+    }
+}
+
 /// Every error that a command can answer. The first word is the code of the contract; sentences are written here, once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

@@ -102,8 +102,7 @@ impl Answer {
         (self.kind() == raw::REDISMODULE_REPLY_INTEGER).then(|| unsafe { integer(self.raw.as_ptr()) })
     }
 
-    /// Calls `each` with the bytes of every string in an array, in order; arrays inside it are skipped unless `at` leads
-    /// to one.
+    /// The bytes of the elements of an array, in order; empty for what is no string.
     pub fn strings(&self) -> Vec<&[u8]> {
         elements(self.raw.as_ptr()).map(bytes_of).collect()
     }

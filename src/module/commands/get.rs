@@ -13,7 +13,7 @@ use crate::loader::settings::Compression;
 use crate::module::api::Context;
 use crate::module::api::blocked::BlockedClient;
 use crate::module::api::context::{Held, Look as Opening, Standing};
-use crate::module::args::{Args, Parsed, argument};
+use crate::module::args::{Args, Parsed};
 use crate::module::demand::Look;
 use crate::module::engine_thread::Message;
 use crate::module::reply::{Refusal, Reply};
@@ -213,7 +213,7 @@ pub fn missed(ctx: &Context<'_>, name: &[u8]) -> Miss {
         state.look(db, name)
     });
     match look {
-        None => Miss::Told(News::Refused(argument("the module is not ready".to_owned()))),
+        None => Miss::Told(News::Refused(Refusal::not_ready())),
         Some(Look::Told(news)) => Miss::Told(news),
         Some(Look::Fetchable) if ctx.standing() == Standing::Replica => Miss::Told(News::Refused(Refusal::ReadOnly)),
         Some(Look::Fetchable) if ctx.may_block() => Miss::Fetch(Key::new(db, name)),

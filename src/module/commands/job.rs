@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use super::get::LONGEST_WAIT;
 use super::spec::{Argument, ArgumentKind, Keys, Spec};
-use super::{Command, Verdict};
+use super::{Command, Verdict, waiting};
 use crate::engine::jobs::{JobFilter, JobState};
 use crate::engine::request::JobId;
 use crate::module::api::Context;
-use crate::module::api::blocked::BlockedClient;
-use crate::module::args::{Args, Parsed, argument};
+use crate::module::args::{Args, Parsed};
 use crate::module::engine_thread::Question;
 use crate::module::reply::Reply;
 use crate::module::{clock, state};
@@ -38,9 +37,9 @@ const STATUS_REPLY: &str = "Map: `job`, `state` (`running`, `done`, `cancelled`)
 
 /// Sends a question to the engine with the client as its reply address.
 pub fn ask(ctx: &Context<'_>, question: Question) -> Verdict {
-    let client = if ctx.may_block() { BlockedClient::block(ctx) } else { None };
-    let Some(client) = client else {
-        return Reply::from(argument("this command cannot be used inside MULTI or a script".to_owned())).into();
+    let client = match waiting(ctx) {
+        Ok(client) => client,
+        Err(refusal) => return Reply::from(refusal).into(),
     };
     state::with(|state| {
         state.send_settlements();

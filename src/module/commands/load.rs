@@ -127,7 +127,7 @@ fn start(ctx: &Context<'_>, request: LoadRequest) -> Result<Verdict, Refusal> {
             }
         }
     }
-    let busy = || Refusal::QueueFull("the engine has too much to do");
+    let busy = || Refusal::ENGINE_BUSY;
     let job = state::with(|state| (state.expansions.len() < MOST_EXPANSIONS).then(|| state.new_job()));
     let job = job.flatten().ok_or_else(busy)?;
     let expansion = Expansion::new(ctx, job, target, plan)?;

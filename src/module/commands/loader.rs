@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::spec::{Argument, ArgumentKind, Keys, Spec};
-use super::{Command, Verdict};
+use super::{Command, Verdict, waiting};
 use crate::engine::key::Key;
 use crate::loader::probe::ProbeReport;
 use crate::loader::settings::{Kind, Settings};
 use crate::module::api::Context;
-use crate::module::api::blocked::BlockedClient;
 use crate::module::api::log::{self, Level};
 use crate::module::args::{Args, Parsed, argument, shown};
 use crate::module::directives::LoaderCommands;
@@ -204,9 +203,9 @@ impl Command for Test {
             Ok(definition) => definition,
             Err(refusal) => return Reply::from(refusal).into(),
         };
-        let client = if ctx.may_block() { BlockedClient::block(ctx) } else { None };
-        let Some(client) = client else {
-            return Reply::from(argument("this command cannot be used inside MULTI or a script".to_owned())).into();
+        let client = match waiting(ctx) {
+            Ok(client) => client,
+            Err(refusal) => return Reply::from(refusal).into(),
         };
         let key = Key::new(ctx.db(), key);
         state::with(|state| {
@@ -311,7 +310,7 @@ fn one_name(args: &mut Args<'_>) -> Parsed<String> {
 }
 
 fn with_state<R>(body: impl FnOnce(&mut state::State) -> Result<R, Refusal>) -> Result<R, Refusal> {
-    state::with(body).unwrap_or_else(|| Err(argument("the module is not ready".to_owned())))
+    state::with(body).unwrap_or_else(|| Err(Refusal::not_ready()))
 }
 
 /// Ends a change of the loaders: the engine is told of it if it was made.

@@ -11,10 +11,11 @@ pub mod spec;
 pub mod stats;
 
 use super::api::Context;
-use super::args::{Args, Parsed};
+use super::api::blocked::BlockedClient;
+use super::args::{Args, Parsed, argument};
 use super::entry::command;
 use super::register::Entry;
-use super::reply::Reply;
+use super::reply::{Refusal, Reply};
 use spec::Spec;
 
 /// Every command, in the order of the documents.
@@ -81,6 +82,12 @@ pub trait Command {
 
     /// Carries the request out on the main thread.
     fn run(ctx: &Context<'_>, request: Self::Request<'_>) -> Verdict;
+}
+
+/// Makes the client wait for an answer from another thread; refused where it may not wait.
+fn waiting(ctx: &Context<'_>) -> Result<BlockedClient, Refusal> {
+    let client = if ctx.may_block() { BlockedClient::block(ctx) } else { None };
+    client.ok_or_else(|| argument("this command cannot be used inside MULTI or a script".to_owned()))
 }
 
 /// How a command left its client.

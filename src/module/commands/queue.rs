@@ -126,6 +126,6 @@ impl Command for Resume {
 fn tell(message: Message) -> Verdict {
     match state::with(|state| state.engine.send(message)) {
         Some(Ok(())) => Reply::Ok.into(),
-        _ => Reply::from(Refusal::QueueFull("the engine has too much to do")).into(),
+        _ => Reply::from(Refusal::ENGINE_BUSY).into(),
     }
 }

@@ -3,11 +3,11 @@
 use super::spec::{Argument, ArgumentKind, Keys, Spec};
 use super::{Command, TABLE, Verdict};
 use crate::module::api::Context;
-use crate::module::args::{Args, Parsed, argument};
+use crate::module::args::{Args, Parsed};
 use crate::module::docs;
 use crate::module::metrics::{Fields, Metrics, SECTIONS};
 use crate::module::register::Entry;
-use crate::module::reply::Reply;
+use crate::module::reply::{Refusal, Reply};
 use crate::module::state;
 
 /// `WARM.STATS [section]`.
@@ -43,7 +43,7 @@ impl Command for Stats {
 
     fn run(_ctx: &Context<'_>, section: Option<&'static str>) -> Verdict {
         let Some(metrics) = state::with(|state| Metrics::take(state)) else {
-            return Reply::from(argument("the module is not ready".to_owned())).into();
+            return Reply::from(Refusal::not_ready()).into();
         };
         let Metrics { warming, loaders, memory, threads } = metrics;
         let loaders = loaders.into_iter().map(|(name, fields)| (Reply::Text(name), map(fields))).collect();
