@@ -6,7 +6,7 @@
 //! what to do. Decisions come back as data; the owner acts. The same inputs with the same
 //! [`Settings::seed`] give the same outputs, in a server, in a test and in a replay.
 //!
-//! **Five inputs**, none of which does any work outside the engine:
+//! **Six inputs**, none of which does any work outside the engine:
 //!
 //! 1. *Demand*: [`open_job`](Engine::open_job), then any number of [`enqueue`](Engine::enqueue), then
 //!    [`seal_job`](Engine::seal_job); or [`want`](Engine::want) for one key without a job;
@@ -16,6 +16,7 @@
 //! 4. *Vitals*: [`set_vitals`](Engine::set_vitals), how the server is; [`pause`](Engine::pause) and
 //!    [`resume`](Engine::resume), what its users want.
 //! 5. *Upheavals*: [`flushed`](Engine::flushed), what the server lost.
+//! 6. *Sightings*: [`see`](Engine::see), what happened to keys: reads, misses, writes, expiries.
 //!
 //! **Three outputs**:
 //!
@@ -82,6 +83,7 @@ pub mod absent;
 mod chain;
 pub mod demand;
 pub mod flights;
+pub mod foresight;
 pub mod jobs;
 pub mod key;
 mod keyed;
@@ -104,6 +106,8 @@ pub mod views;
 
 use std::collections::BTreeMap;
 
+use foresight::Foresight;
+use foresight::seen::Seen;
 use jobs::Jobs;
 use lane::Lane;
 use orders::Out;
@@ -114,6 +118,7 @@ use request::LoaderId;
 use settings::Settings;
 use settlement::OrderId;
 use stats::{Demand, Tally};
+use time::Now;
 
 /// The engine; see the [module's text](self) for how to drive it.
 #[derive(Debug)]
@@ -135,6 +140,7 @@ pub struct Engine {
     demand: Demand,
     warm: Tally,
     live: Tally,
+    foresight: Foresight,
 }
 
 impl Engine {
@@ -154,6 +160,7 @@ impl Engine {
             demand: Demand::default(),
             warm: Tally::default(),
             live: Tally::default(),
+            foresight: Foresight::default(),
             settings,
         }
     }
@@ -162,6 +169,11 @@ impl Engine {
     pub fn configure(&mut self, settings: Settings) {
         self.settled.set_limit(settings.progress_keys);
         self.settings = Settings { seed: self.settings.seed, ..settings };
+    }
+
+    /// One thing happened to one key: what prediction learns from.
+    pub fn see(&mut self, now: Now, seen: Seen<'_>) {
+        self.foresight.see(now, seen);
     }
 }
 
