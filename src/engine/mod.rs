@@ -83,6 +83,7 @@ pub mod absent;
 mod chain;
 pub mod demand;
 pub mod flights;
+mod foreseeing;
 pub mod foresight;
 pub mod jobs;
 pub mod key;
@@ -107,7 +108,6 @@ pub mod views;
 use std::collections::BTreeMap;
 
 use foresight::Foresight;
-use foresight::seen::Seen;
 use jobs::Jobs;
 use lane::Lane;
 use orders::Out;
@@ -118,7 +118,6 @@ use request::LoaderId;
 use settings::Settings;
 use settlement::OrderId;
 use stats::{Demand, Tally};
-use time::Now;
 
 /// The engine; see the [module's text](self) for how to drive it.
 #[derive(Debug)]
@@ -169,11 +168,6 @@ impl Engine {
     pub fn configure(&mut self, settings: Settings) {
         self.settled.set_limit(settings.progress_keys);
         self.settings = Settings { seed: self.settings.seed, ..settings };
-    }
-
-    /// One thing happened to one key: what prediction learns from.
-    pub fn see(&mut self, now: Now, seen: Seen<'_>) {
-        self.foresight.see(now, seen);
     }
 }
 

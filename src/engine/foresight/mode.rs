@@ -1,0 +1,23 @@
+//! How far foresight goes.
+
+/// What foresight may do with what it knows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Mode {
+    /// Nothing is watched, learned or fetched ahead.
+    Off,
+    /// It watches, learns, predicts and scores itself; it fetches nothing.
+    Observe,
+    /// It also warms: refreshes before expiry, and fetches what will be asked for.
+    #[default]
+    On,
+}
+
+/// Whether values are fetched again before they expire.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum RefreshAhead {
+    /// They expire.
+    Off,
+    /// When it is worth it.
+    #[default]
+    On,
+}
