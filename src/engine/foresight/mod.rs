@@ -1,8 +1,10 @@
 //! Foresight: what is seen of every key, what will be asked for, and what is worth fetching before it is.
 //!
-//! The parts, in reading order: [`seen`] (what the owner tells), [`holdout`] (keys that are never warmed ahead).
+//! The parts, in reading order: [`seen`] (what the owner tells), [`holdout`] (keys that are never warmed ahead), [`model`]
+//! (what is learned from rows of numbers).
 
 pub mod holdout;
+pub mod model;
 pub mod seen;
 
 use seen::{Seen, What};
