@@ -1,20 +1,22 @@
 //! Models: what is learned from samples, and what it says of a row of numbers. Nothing here knows of keys.
 //!
 //! A model answers one question for one row of features: how probable is it ([`Objective::Logistic`]), or how many are
-//! to be expected ([`Objective::Poisson`]). Inside it adds up a *margin* (log-odds, or the log of the rate); the score is
-//! the margin on its natural scale. Fitting is pure and repeatable: the same samples, settings and seed give the same
-//! model. It costs a fraction of a second for 30,000 rows, so it belongs on a thread of low priority; scoring belongs
-//! anywhere, as it allocates nothing.
+//! to be expected ([`Objective::Poisson`]). Inside it adds up a *margin* (log-odds, or the log of the rate); the score
+//! is the margin on its natural scale. Fitting is pure and repeatable: the same samples, settings and seed give the
+//! same model. It costs a fraction of a second for 30,000 rows, so it belongs on a thread of low priority; scoring
+//! belongs anywhere, as it allocates nothing.
 //!
 //! Two families, for one reason each: [`linear`] needs a thousand samples and can be read, [`boosted`] finds what
 //! features say together.
 //!
 //! The parts, in reading order: [`samples`] (what is learned from), [`objective`] (what is asked), [`linear`],
-//! [`boosted`].
+//! [`boosted`], [`calibration`] (predictions that mean what they say), [`quality`] (how good they were).
 
 pub mod boosted;
+pub mod calibration;
 pub mod linear;
 pub mod objective;
+pub mod quality;
 pub mod samples;
 
 use serde::{Deserialize, Serialize};

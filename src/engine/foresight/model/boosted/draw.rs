@@ -1,7 +1,7 @@
 //! Draws: numbers that look random and follow from a seed.
 //!
-//! SplitMix64: a counter by the golden ratio, and a mixing of its bits; period 2⁶⁴, one nanosecond a number. Source: Steele,
-//! Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
+//! SplitMix64: a counter by the golden ratio, and a mixing of its bits; period 2⁶⁴, one nanosecond a number. Source:
+//! Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
 
 /// A sequence of draws.
 #[derive(Clone, Debug)]

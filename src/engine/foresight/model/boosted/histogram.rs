@@ -1,9 +1,9 @@
 //! Bins and histograms: features as bytes, and sums of derivatives per bin.
 //!
-//! Each feature is cut into at most [`BINS`] bins of about equal mass, between neighbouring values, so that a split is a
-//! whole number and finding one takes 64 steps and not n. Bins are kept column by column: a column of 30,000
-//! rows is 30 KB and stays in the first cache while the rows of a node are summed. A row's bin is the number of cuts below
-//! its value, so `bin > b` and `value > cuts[b]` say the same. Source: Ke and others, "LightGBM", 2017, section 2.1.
+//! Each feature is cut into at most [`BINS`] bins of about equal mass, between neighbouring values, so that a split is
+//! a whole number and finding one takes 64 steps and not n. Bins are kept column by column: a column of 30,000 rows is
+//! 30 KB and stays in the first cache while the rows of a node are summed. A row's bin is the number of cuts below its
+//! value, so `bin > b` and `value > cuts[b]` say the same. Source: Ke and others, "LightGBM", 2017, section 2.1.
 
 use crate::engine::foresight::model::samples::Part;
 
@@ -42,7 +42,8 @@ fn between(values: &[f32]) -> Vec<f32> {
     let mut cuts = Vec::with_capacity(BINS);
     let mut start = 0;
     for bin in 1..BINS {
-        // The remaining rows are shared by the remaining bins: a value that fills many bins takes nothing from the rest.
+        // The remaining rows are shared by the remaining bins: a value that fills many bins takes nothing from the
+        // rest.
         let share = if differing <= BINS { 1 } else { (values.len() - start).div_ceil(BINS - bin + 1) };
         let Some(value) = values.get(start + share - 1) else { break };
         let next = start + values[start..].partition_point(|other| other <= value);

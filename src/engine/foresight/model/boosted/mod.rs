@@ -1,17 +1,17 @@
 //! Boosted models: a linear model, corrected by oblivious trees.
 //!
-//! The margin is that of a [`Linear`] model (or a constant, [`Start`]) and one leaf of each tree. A tree is *oblivious*: it asks the same
-//! question (`feature > threshold`) in all nodes of a level, so its answers are the bits of its leaf's number. Nothing
-//! branches and no lookup waits for another: measured on samples of a news portal, 60 to 100 such trees of depth 6 score in
-//! 100 to 200 ns where as many plain trees take 350 to 750 ns, and their loss is the same or lower. Trees alone do
-//! not extrapolate: on counts they lose to a line. Begun from a line they win.
+//! The margin is that of a [`Linear`] model (or a constant, [`Start`]) and one leaf of each tree. A tree is
+//! *oblivious*: it asks the same question (`feature > threshold`) in all nodes of a level, so its answers are the bits
+//! of its leaf's number. Nothing branches and no lookup waits for another: measured on samples of a news portal, 60 to
+//! 100 such trees of depth 6 score in 100 to 200 ns where as many plain trees take 350 to 750 ns, and their loss is the
+//! same or lower. Trees alone do not extrapolate: on counts they lose to a line. Begun from a line they win.
 //!
-//! Fitting is gradient boosting by second derivatives: each round grows one tree on the derivatives of the loss of a drawn
-//! share of rows and features, with leaves `−Σ first / (Σ second + l2) · rate`. After each round the loss of later
-//! samples is taken; what came after the best round is cut off, and some rounds without a better one end it. Cost: 30,000
-//! × 25 rows and 100 trees of depth 6 in some 0.3 s on one core, n · d bytes for bins and about 40 bytes a row besides. Sources: Friedman, "Greedy function
-//! approximation", 2001; Chen and Guestrin, "XGBoost", 2016, section 2.2; Prokhorenkova and others, "CatBoost", 2018, for
-//! oblivious trees.
+//! Fitting is gradient boosting by second derivatives: each round grows one tree on the derivatives of the loss of a
+//! drawn share of rows and features, with leaves `−Σ first / (Σ second + l2) · rate`. After each round the loss of
+//! later samples is taken; what came after the best round is cut off, and some rounds without a better one end it.
+//! Cost: 30,000 × 25 rows and 100 trees of depth 6 in some 0.3 s on one core, n · d bytes for bins and about 40 bytes a
+//! row besides. Sources: Friedman, "Greedy function approximation", 2001; Chen and Guestrin, "XGBoost", 2016, section
+//! 2.2; Prokhorenkova and others, "CatBoost", 2018, for oblivious trees.
 //!
 //! The parts, in reading order: `rounds` (the loop), `tree` (one tree), `histogram` (what it is grown on), `draw`.
 

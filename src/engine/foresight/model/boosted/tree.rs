@@ -1,9 +1,9 @@
 //! One oblivious tree, grown level by level on histograms.
 //!
-//! A level's question is the one whose gain, summed over all nodes of the level, is highest. The rows of a node stay neighbours, so
-//! that its histogram reads derivatives in order; of two children the smaller is summed, and the other is what the
-//! parent has more. Cost of a level: (rows / 2 + nodes · bins) · features. Source: Chen and Guestrin, "XGBoost", 2016, equation 7, for the
-//! gain.
+//! A level's question is the one whose gain, summed over all nodes of the level, is highest. The rows of a node stay
+//! neighbours, so that its histogram reads derivatives in order; of two children the smaller is summed, and the other
+//! is what the parent has more. Cost of a level: (rows / 2 + nodes · bins) · features. Source: Chen and Guestrin,
+//! "XGBoost", 2016, equation 7, for the gain.
 
 use super::BoostedSettings;
 use super::histogram::{BINS, Binned, Cuts, Histogram, Sums};
@@ -18,8 +18,8 @@ const LEAST_GAIN: f64 = 1e-9;
 pub(super) struct Tree {
     /// What each level asks. Fewer than the settings' depth if nothing more was gained.
     pub(super) splits: Vec<Split>,
-    /// What each of the 2^depth leaves adds to the margin. The bits of a leaf's number are the answers, the first level's the
-    /// highest; levels that ask nothing answer 0.
+    /// What each of the 2^depth leaves adds to the margin. The bits of a leaf's number are the answers, the first
+    /// level's the highest; levels that ask nothing answer 0.
     pub(super) leaves: Vec<f64>,
 }
 

@@ -4,12 +4,12 @@
 //! ±[`Z_LIMIT`] so that no outlier says more than the samples could have taught. What is not finite counts as the mean,
 //! when fitting and when scoring. Features that never vary get no weight.
 //!
-//! Fitting maximises the likelihood less `l2 / 2 · |weights|²` by Newton's method (iteratively reweighted least squares) with
-//! halving of steps that do not improve, so it always ends and never gets worse than the best constant. The penalty bounds
-//! the weights when classes are separable; one class alone gives the constant. The system of d + 1 equations is solved by
-//! Cholesky, with a growing ridge if rounding made it indefinite. Cost: about ten passes of n · d² / 2 multiplications,
-//! 30,000 × 25 rows in under 0.1 s; a block of 1,024 rows is copied at a time. Source: McCullagh and Nelder, "Generalized Linear Models",
-//! 1989, chapter 2.5.
+//! Fitting maximises the likelihood less `l2 / 2 · |weights|²` by Newton's method (iteratively reweighted least
+//! squares) with halving of steps that do not improve, so it always ends and never gets worse than the best constant.
+//! The penalty bounds the weights when classes are separable; one class alone gives the constant. The system of d + 1
+//! equations is solved by Cholesky, with a growing ridge if rounding made it indefinite. Cost: about ten passes of n ·
+//! d² / 2 multiplications, 30,000 × 25 rows in under 0.1 s; a block of 1,024 rows is copied at a time. Source:
+//! McCullagh and Nelder, "Generalized Linear Models", 1989, chapter 2.5.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, Axis, Slice};
