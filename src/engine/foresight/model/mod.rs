@@ -10,14 +10,38 @@
 //! features say together.
 //!
 //! The parts, in reading order: [`samples`] (what is learned from), [`objective`] (what is asked), [`linear`],
-//! [`boosted`], [`calibration`] (predictions that mean what they say), [`quality`] (how good they were).
+//! [`boosted`], [`calibration`] (predictions that mean what they say), [`quality`] (how good they were), [`predictor`]
+//! (what is used), [`selection`] (the best that can be fitted), [`envelope`] (models as bytes).
+//!
+//! ```
+//! use redis_warm::engine::foresight::model::objective::Objective;
+//! use redis_warm::engine::foresight::model::samples::Samples;
+//! use redis_warm::engine::foresight::model::selection::{Baseline, SelectionSettings, fit_best};
+//!
+//! // Whether a key is read in the next minute, by how often it was in the last.
+//! let (minute, mut samples) = (60_000, Samples::new(1, 10_000));
+//! for time in 0..2000_u64 {
+//!     let reads = (time * 7 % 10) as f32;
+//!     let label = if time % 10 == 0 { reads < 5.0 } else { reads >= 5.0 };
+//!     samples.push(&[reads.ln_1p()], f32::from(u8::from(label)), time * 1000)?;
+//! }
+//! let settings = SelectionSettings::suited(Objective::Logistic, minute, 1);
+//! let names = ["reads in the last minute".to_string()];
+//! let candidate = fit_best(&samples, &names, Objective::Logistic, Baseline::Constant, &settings)?;
+//! assert!(candidate.is_worth_having());
+//! assert!(candidate.predictor.score(&[9.0_f32.ln_1p()]) > candidate.predictor.score(&[1.0_f32.ln_1p()]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod boosted;
 pub mod calibration;
+pub mod envelope;
 pub mod linear;
 pub mod objective;
+pub mod predictor;
 pub mod quality;
 pub mod samples;
+pub mod selection;
 
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +149,20 @@ pub enum FitError {
     /// There was nothing to learn from.
     #[error("no samples with a positive weight")]
     NoRows,
+    /// There was too little to fit, tune or judge.
+    #[error("{found} samples in a part that needs {needed}")]
+    TooFew {
+        /// In the smallest part.
+        found: usize,
+        /// In each.
+        needed: usize,
+    },
+    /// The baseline is no feature of the samples, or has not one margin for each.
+    #[error("the baseline does not belong to the samples")]
+    Baseline,
+    /// What was fitted may not be used.
+    #[error("fitted model is invalid: {0}")]
+    Invalid(Invalid),
     /// Parts of different widths were given.
     #[error("rows of {found} features among rows of {expected}")]
     Width {

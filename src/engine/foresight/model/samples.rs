@@ -20,17 +20,22 @@ pub struct Samples {
 }
 
 /// Why a row was not taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refused {
     /// The limit is reached.
+    #[error("no room for another sample")]
     Full,
     /// It has another number of features.
+    #[error("a row of another width")]
     Width,
     /// Its label is not finite.
+    #[error("a label that is not finite")]
     Label,
     /// Its weight is negative or not finite.
+    #[error("a weight that is negative or not finite")]
     Weight,
     /// It is earlier than the row before it.
+    #[error("a row earlier than the one before it")]
     Order,
 }
 

@@ -101,6 +101,11 @@ impl Linear {
         self.columns.iter().map(|column| column.weight * column.scale)
     }
 
+    /// A value in deviations from the feature's mean, within ±[`Z_LIMIT`]; 0 if there is no such feature.
+    pub(super) fn standardised(&self, feature: usize, value: f32) -> f64 {
+        self.columns.get(feature).map_or(0.0, |column| column.standardised(value))
+    }
+
     /// The mean of each feature, of its finite values.
     pub(super) fn means(&self) -> impl ExactSizeIterator<Item = f64> + '_ {
         self.columns.iter().map(|column| column.mean)
