@@ -4,6 +4,7 @@ pub mod forecast;
 pub mod holdout;
 pub mod lessons;
 pub mod mode;
+pub mod model;
 pub mod seen;
 pub mod supply;
 
