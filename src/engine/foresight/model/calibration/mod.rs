@@ -2,7 +2,7 @@
 //!
 //! A model ranks well before its probabilities are right. A calibration maps its margin to one whose prediction agrees
 //! with what came of later samples, and never changes the ranking: every shape rises strictly, within
-//! ±[`MARGIN_LIMIT`].
+//! ±[`MARGIN_LIMIT`](super::objective::MARGIN_LIMIT).
 //!
 //! Three shapes compete, fitted to the earlier two thirds and judged by the loss of the last third; the best is fitted
 //! again to all:
@@ -19,7 +19,7 @@ mod line;
 use serde::{Deserialize, Serialize};
 
 use super::Invalid;
-use super::objective::{MARGIN_LIMIT, Objective, clamped};
+use super::objective::{Objective, clamped};
 use isotonic::Isotonic;
 use line::Line;
 

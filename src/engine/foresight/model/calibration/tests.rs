@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::isotonic::{Block, pool};
 use super::*;
+use crate::engine::foresight::model::objective::MARGIN_LIMIT;
 
 /// Evenly spread margins; the share of labels 1 at each is exactly what `truth` says, near enough.
 fn outcomes(count: u32, truth: impl Fn(f64) -> f64) -> (Vec<f64>, Vec<f32>) {
@@ -97,6 +98,7 @@ fn least_squares(labels: &[f64]) -> f64 {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn pooling_is_optimal(labels in proptest::collection::vec(0.0..4.0_f64, 1..9)) {
         let single = |label: &f64| Block { weight: 1.0, margins: 0.0, labels: *label };

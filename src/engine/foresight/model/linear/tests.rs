@@ -109,6 +109,7 @@ fn huge_counts_do_not_overflow() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn cholesky_solves(values in proptest::collection::vec(-3.0..3.0_f64, 20)) {
         let factor = Array2::from_shape_vec((4, 4), values[..16].to_vec()).unwrap();
