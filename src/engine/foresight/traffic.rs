@@ -97,7 +97,12 @@ mod tests {
         let mut traffic = Traffic::new();
         for hour in 0..72_u64 {
             let wall = Wall::from_millis(hour * 3_600_000);
-            traffic.add(Instant::from_micros(hour * 3_600_000_000), wall, 1.0, if hour % 24 == 9 { 900.0 } else { 100.0 });
+            traffic.add(
+                Instant::from_micros(hour * 3_600_000_000),
+                wall,
+                1.0,
+                if hour % 24 == 9 { 900.0 } else { 100.0 },
+            );
         }
         assert!(traffic.share(9) > 4.0 * traffic.share(10));
         assert!(traffic.share(5 * 24 + 9) > 4.0 * traffic.share(5 * 24 + 10), "a day not seen yet is like the others");
