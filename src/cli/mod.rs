@@ -40,6 +40,7 @@ pub fn main() -> ExitCode {
         Command::Play(play) => play::run(&arguments.server, &play),
         Command::Probe(probe) => probe::run(&arguments.server, &probe),
         Command::Replay(replay) => replay::run(&replay),
+        Command::Overlay(overlay) => replay::overlay::run(&overlay),
     };
     match done {
         Ok(code) => code,
@@ -69,6 +70,7 @@ enum Command {
     Play(play::Play),
     Probe(probe::Probe),
     Replay(replay::Replay),
+    Overlay(replay::overlay::Overlay),
 }
 
 #[cfg(test)]

@@ -163,6 +163,11 @@ impl<E: Eviction> Cache<E> {
         self.lives[key as usize].held != Held::No
     }
 
+    /// When the copy runs out, if there is one.
+    pub(crate) fn expiry(&self, key: u32) -> Option<u64> {
+        self.holds(key).then(|| self.lives[key as usize].expires)
+    }
+
     /// What the origin was asked.
     pub(crate) fn origin(&self) -> Origin {
         self.origin
@@ -171,6 +176,15 @@ impl<E: Eviction> Cache<E> {
     /// Who leaves where room is limited.
     pub(crate) fn eviction(&mut self) -> &mut E {
         &mut self.eviction
+    }
+
+    /// What is used is what the copies take, and fits.
+    #[cfg(test)]
+    pub(crate) fn validate(&self) {
+        let held = self.lives.iter().filter(|life| life.held != Held::No);
+        let used: u64 = held.map(|life| self.room.weight(life.size)).sum();
+        assert_eq!(used, self.used);
+        assert!(self.room.limit().is_none_or(|limit| used <= limit));
     }
 
     /// Evicts until `weight` more fits beside what is held; false if it does not, or if `newcomer` itself is to leave.

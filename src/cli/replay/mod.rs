@@ -3,32 +3,45 @@
 //!
 //! In reading order: `spans` (how arguments are written), `setting` (what a run assumes); `source`, `reader`, `names` and
 //! `trace` (how the trace comes into memory); `policy` (what is compared), `cache`, `expiries` and `eviction` (what policies
-//! are built of), `policies` (one file for each family); `classes`, `tally` and `figures` (what is counted and shown).
+//! are built of), `policies` (one file for each family, over `future` where they may look ahead); `heat`, `classes` and
+//! `tally` (what is counted), `figures`, `explained` and `table` (how it is shown), `predictions` (what was thought would
+//! come). Beside them `overlay`, another command, which makes traces with a rhythm.
 
 mod cache;
 mod classes;
 mod eviction;
 mod expiries;
+mod explained;
 mod figures;
+mod future;
+mod heat;
 mod names;
+pub(crate) mod overlay;
 mod policies;
 mod policy;
+mod predictions;
 mod reader;
 mod setting;
 mod source;
 mod spans;
+mod table;
 mod tally;
 mod trace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use self::figures::Findings;
+use self::figures::{Figures, Findings};
+use self::future::Future;
 use self::policies::{Choice, Lab};
+use self::policy::Policy;
+use self::predictions::Predictions;
 use self::setting::{Room, Setting};
 use self::spans::{Capacity, Moment, Span};
+use self::tally::Tally;
 use self::trace::Trace;
 use super::error::Error;
+use super::progress::Progress;
 use super::report::Format;
 
 /// Replay a recorded trace through caching policies and compare hit ratios and origin requests
@@ -65,6 +78,9 @@ pub(crate) struct Replay {
     /// How far a prediction looks [default: 1h; the TTL in a trace that has only an order]
     #[arg(long)]
     window: Option<Span>,
+    /// Write what is expected of every window of the reported part to this CSV file.
+    #[arg(long)]
+    predictions: Option<PathBuf>,
     /// Which share of the keys seen counts as popular, in percent.
     #[arg(long, default_value_t = 1.0, value_parser = percent)]
     hot_percent: f64,
@@ -82,18 +98,34 @@ pub(crate) fn run(replay: &Replay) -> Result<ExitCode, Error> {
         eprintln!("warmctl: {} rows were not in the order of time and were sorted", trace.disordered);
     }
     let setting = replay.setting(&trace).map_err(|problem| Error::Trace { path: replay.trace.clone(), problem })?;
-    let classes = classes::classes(&trace, &setting);
-    let lab = Lab { trace: &trace, setting: &setting };
-    let tally =
-        |choice: Choice| tally::replay(&trace, &classes, setting.report_from, trace.len(), choice.build(lab).as_mut());
-    let baseline = tally(Choice::Lru);
+    let (classes, future) = (classes::classes(&trace, &setting), Future::new(&trace));
+    let lab = Lab { trace: &trace, classes: &classes, setting: &setting, future: &future };
     let chosen = if replay.policy.is_empty() { Choice::ALL } else { &replay.policy };
-    let mut findings = Findings::new(&trace, setting, baseline);
-    for &choice in chosen {
-        findings.add(choice.to_string(), tally(choice));
+    let mut progress = Progress::on_terminal("replaying", "policies");
+    let baseline = tally(lab, &mut *Choice::Lru.build(lab).policy);
+    let mut findings = Findings::new(&trace, &setting, &baseline);
+    for (done, &choice) in chosen.iter().enumerate() {
+        progress.show(done as u64, chosen.len() as u64, &choice.to_string());
+        let mut built = choice.build(lab);
+        let found = tally(lab, &mut *built.policy);
+        findings.policies.push(Figures::new(choice, built.note, &found, &baseline, setting.budget));
     }
-    findings.print(replay.format);
+    progress.finish();
+    if let Some(path) = &replay.predictions {
+        let mut predictions = Predictions::create(path)?;
+        predictions::predict(&trace, &setting, &mut predictions)?;
+        predictions.finish()?;
+    }
+    if replay.format.is_json() {
+        println!("{}", findings.json());
+    } else {
+        print!("{findings}");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn tally(lab: Lab<'_>, policy: &mut dyn Policy) -> Tally {
+    tally::replay(lab.trace, lab.classes, lab.setting.report_from, lab.trace.len(), policy)
 }
 
 impl Replay {

@@ -1,6 +1,7 @@
 //! How the laboratory's arguments are written: durations (`5m`), moments of the trace (`70%`, `7d`), and room (`0.5%`).
 //! What is parsed here is only text; [`Moment::index`] and [`Capacity::keys`] find what it means in a trace.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::trace::Trace;
@@ -89,6 +90,15 @@ impl FromStr for Span {
     }
 }
 
+/// In the largest unit that needs no fraction.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+        let (size, unit) = units.into_iter().find(|(size, _)| self.0.is_multiple_of(*size)).unwrap_or((1, "ms"));
+        write!(f, "{}{unit}", self.0 / size)
+    }
+}
+
 impl FromStr for Moment {
     type Err = String;
 
@@ -140,6 +150,8 @@ mod tests {
             [("250ms", 250), ("20", 20_000), ("5m", 300_000), ("1.5h", 5_400_000), ("7d", 604_800_000)]
         {
             assert_eq!(millis(text), Ok(expected), "{text}");
+            let shown = text.parse::<Span>().unwrap().to_string();
+            assert_eq!(millis(&shown), Ok(expected), "{shown}");
         }
         for text in ["", "0", "-1s", "5 m", "5min", "ms", "1e3", "0.0001s", "99999999999d", "1.2.3s"] {
             assert!(millis(text).is_err(), "{text}");

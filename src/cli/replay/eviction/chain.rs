@@ -68,6 +68,19 @@ impl Links {
         }
     }
 
+    /// Moves all of `from` behind the newest of `into`.
+    pub(super) fn append(&mut self, into: &mut List, from: List) {
+        match (into.oldest(), from.oldest()) {
+            (_, None) => {}
+            (None, Some(_)) => *into = from,
+            (Some(_), Some(first)) => {
+                self.0[into.newest as usize].newer = first;
+                self.0[first as usize].older = into.newest;
+                *into = List { newest: from.newest, oldest: into.oldest, len: into.len + from.len };
+            }
+        }
+    }
+
     /// The next newer key, or [`NONE`].
     pub(super) fn newer(&self, key: u32) -> u32 {
         self.0[key as usize].newer

@@ -1,7 +1,14 @@
 //! Who leaves when the room is full: one file for each rule, over [`chain`], the lists they keep.
 
-pub(super) mod chain;
+mod chain;
+
+pub(super) mod belady;
+pub(super) mod lfu;
 pub(super) mod lru;
+pub(super) mod s3fifo;
+pub(super) mod sieve;
+#[cfg(test)]
+mod tests;
 
 /// An order of eviction over the keys that are held. Keys are dense numbers; all state is in arrays indexed by them.
 pub(crate) trait Eviction {
