@@ -11,7 +11,7 @@ struct Trace(tempfile::TempDir);
 
 impl Trace {
     fn new() -> Self {
-        let folder = Trace(tempfile::tempdir().unwrap());
+        let folder = Trace(tempfile::tempdir().expect("a folder"));
         let rows: String = (0..17).map(|n| format!("{},a,{n}\n{},k{n},{n}\n", n * 6000, n * 6000 + 1)).collect();
         folder.write("trace.csv", format!("ts_ms,key,size\n{rows}").as_bytes());
         folder
@@ -22,27 +22,27 @@ impl Trace {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        std::fs::write(self.path(name), bytes).unwrap();
+        std::fs::write(self.path(name), bytes).expect("a file in it");
         self.path(name)
     }
 }
 
 fn warmctl(command: &str, trace: &Path, arguments: &str) -> Output {
     let mut line = Command::new(env!("CARGO_BIN_EXE_warmctl"));
-    line.arg(command).arg(trace).args(arguments.split_whitespace()).output().unwrap()
+    line.arg(command).arg(trace).args(arguments.split_whitespace()).output().expect("the program runs")
 }
 
 fn json(trace: &Path, arguments: &str) -> Value {
     let output = warmctl("replay", trace, &format!("{arguments} --json"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
 fn refusal(trace: &Path, arguments: &str) -> String {
     let output = warmctl("replay", trace, arguments);
     assert!(!output.status.success() && output.stdout.is_empty());
-    String::from_utf8(output.stderr).unwrap()
+    String::from_utf8(output.stderr).expect("text")
 }
 
 #[test]
