@@ -27,6 +27,7 @@ mod spans;
 mod table;
 mod tally;
 mod trace;
+mod virtual_time;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -84,6 +85,9 @@ pub(crate) struct Replay {
     /// Which share of the keys seen counts as popular, in percent.
     #[arg(long, default_value_t = 1.0, value_parser = percent)]
     hot_percent: f64,
+    /// Keys that the engine may track, as warm.max-tracked-keys.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    tracked_keys: u32,
     /// For what draws random numbers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -153,7 +157,7 @@ impl Replay {
             None => HOUR_MS,
         };
         let (ttl_ms, budget, hot_share, seed) = (self.ttl.millis(), self.budget, self.hot_percent / 100.0, self.seed);
-        Ok(Setting { ttl_ms, room, budget, window_ms, train_until, report_from, hot_share, seed })
+        Ok(Setting { ttl_ms, room, budget, window_ms, train_until, report_from, hot_share, tracked_keys: self.tracked_keys, seed })
     }
 }
 

@@ -32,6 +32,31 @@ impl Names {
     }
 }
 
+/// From names to their ids; 9 to 18 bytes a name.
+#[derive(Debug)]
+pub(crate) struct Index<'a> {
+    names: &'a Names,
+    table: HashTable<u32>,
+    hasher: FixedState,
+}
+
+impl<'a> Index<'a> {
+    /// Of these names.
+    pub(crate) fn new(names: &'a Names) -> Self {
+        let hasher = FixedState::with_seed(0);
+        let mut table = HashTable::with_capacity(names.len());
+        for id in 0..names.len() as u32 {
+            table.insert_unique(hasher.hash_one(names.name(id)), id, |&id| hasher.hash_one(names.name(id)));
+        }
+        Index { names, table, hasher }
+    }
+
+    /// The id of a name.
+    pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
+        self.table.find(self.hasher.hash_one(name), |&id| self.names.name(id) == name).copied()
+    }
+}
+
 /// Gives ids to names.
 #[derive(Debug)]
 pub(crate) struct Interner {

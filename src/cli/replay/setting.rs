@@ -17,6 +17,8 @@ pub(crate) struct Setting {
     pub(crate) report_from: usize,
     /// Which share of the keys seen counts as popular.
     pub(crate) hot_share: f64,
+    /// Keys that the engine may track.
+    pub(crate) tracked_keys: u32,
     /// For whatever draws random numbers.
     pub(crate) seed: u64,
 }
@@ -55,6 +57,6 @@ impl Setting {
     /// For tests: this TTL and room; everything is reported.
     pub(crate) fn of(ttl_ms: u64, room: Room) -> Self {
         let (budget, window_ms, hot_share) = (1.2, ttl_ms, 0.01);
-        Setting { ttl_ms, room, budget, window_ms, train_until: 0, report_from: 0, hot_share, seed: 0 }
+        Setting { ttl_ms, room, budget, window_ms, train_until: 0, report_from: 0, hot_share, tracked_keys: 100_000, seed: 0 }
     }
 }

@@ -16,6 +16,10 @@ use crate::engine::key::{Db, Key};
 use crate::engine::pattern::Pattern;
 use crate::engine::time::{Now, Wall};
 
+/// The level of the counts that worth goes by, and its half-life in horizons.
+const WORTH: usize = HORIZON - 1;
+const WORTH_LIFE: f64 = 4.0;
+
 /// A question about a key.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
@@ -92,6 +96,20 @@ impl Foresight {
             model: self.predictors.version,
             at: now.wall,
         }
+    }
+
+    /// The class of a key, as of the last round.
+    pub fn class(&self, db: Db, name: &[u8]) -> Class {
+        self.table.find(db, name).map_or(Class::Unknown, |slot| self.table.at(slot).class)
+    }
+
+    /// What a copy of a key is worth where there is no room for all: on a logarithmic scale the requests expected, brought to
+    /// a common time, so that numbers of different instants can be compared. The least for a key that is not tracked.
+    pub fn worth(&self, now: Now, db: Db, name: &[u8]) -> f64 {
+        let Some(key) = self.table.find(db, name).map(|slot| self.table.at(slot)) else { return f64::NEG_INFINITY };
+        let moment = Moment::new(now, self.horizon(), &self.traffic);
+        let count = f64::from(moment.counts(key)[WORTH]).max(1e-6);
+        count.log2() + now.mono.as_micros() as f64 / (self.horizon() * WORTH_LIFE)
     }
 
     /// Remembers what is said of a key's content; it is the prior while the key has no history. A key is tracked from then on,

@@ -143,6 +143,11 @@ impl Foresight {
         Some(now.mono)
     }
 
+    /// When the next decision is due, if a copy is known to expire.
+    pub fn next_decision(&self) -> Option<Instant> {
+        self.due.peek().map(|due| due.at)
+    }
+
     fn decide_refresh(&mut self, now: Now, slot: Slot) {
         let key = self.table.at(slot);
         let (place, hits, held_out) = (key.supply, key.copy.hits, key.held_out);

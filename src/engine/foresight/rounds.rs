@@ -35,7 +35,7 @@ const TRENDING_RATIO: f32 = 2.0;
 /// and by more than so many standard deviations.
 const TRENDING_SIGNIFICANCE: f32 = 3.0;
 
-/// A key is cold if fewer requests are expected in a horizon.
+/// A key is cold if it is asked for less often in a horizon.
 const COLD: f32 = 0.1;
 
 /// A brief round leaves out keys that were cold and were not asked for in so many horizons.
@@ -165,6 +165,12 @@ impl Foresight {
         Some(decision.map_or(round, |decision| decision.min(round)))
     }
 
+    /// When the next round begins; `None` before the first call of [`turn`](Foresight::turn).
+    pub fn next_round(&self) -> Option<Instant> {
+        let rounds = &self.rounds;
+        (rounds.window_at != Instant::END).then(|| rounds.next_at.min(rounds.window_at))
+    }
+
     /// The start of the window whose predictions were completed since the last call, if any were.
     pub fn window_started(&mut self) -> Option<Wall> {
         self.rounds.started.take()
@@ -217,7 +223,7 @@ impl Foresight {
         let row = moment.row(key, ttl, 1.0);
         let popularity = self.predictors.popularity(&row, counts[HORIZON], moment.since(key.first_at));
         let hot = self.predictors.hot(&row, popularity, self.rounds.hot.value);
-        let class = classify(key, &counts, popularity, self.rounds.popular.value);
+        let class = classify(key, &counts, self.rounds.popular.value);
         self.rounds.popular.add(counts[HORIZON]);
         self.rounds.hot.add(popularity);
         if kind == Kind::Full {
@@ -344,8 +350,9 @@ impl Foresight {
     }
 }
 
-/// The kind of demand of a key, by its decayed counts, the requests expected, and what makes a key popular.
-fn classify(key: &Tracked, counts: &[f32], popularity: f32, popular: f32) -> Class {
+/// The kind of demand of a key, by its decayed counts and by what makes a key popular. No model is asked, so a class means
+/// the same before and after one is trained.
+fn classify(key: &Tracked, counts: &[f32], popular: f32) -> Class {
     if counts[HORIZON] >= popular.max(1.0) {
         return Class::Popular;
     }
@@ -359,5 +366,6 @@ fn classify(key: &Tracked, counts: &[f32], popularity: f32, popular: f32) -> Cla
     if key.profile.as_ref().is_some_and(|profile| profile.is_seasonal()) {
         return Class::Seasonal;
     }
-    if popularity < COLD { Class::Cold } else { Class::Normal }
+    let per_horizon = counts[HORIZON - 1] / mean_life(HORIZON - 1);
+    if per_horizon < COLD { Class::Cold } else { Class::Normal }
 }

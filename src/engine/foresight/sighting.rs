@@ -8,7 +8,7 @@ use super::features::spans;
 use super::figures::Hits;
 use super::filling::Filled;
 use super::forecast::Class;
-use super::mode::Mode;
+use super::mode::{Clients, Mode};
 use super::profile::{Profile, hour_of_week};
 use super::seen::{Gone, Seen, What};
 use super::sequences::{Came, Followers};
@@ -153,6 +153,11 @@ impl Foresight {
             }
         };
         match who {
+            Who::Client(client) if self.settings.clients == Clients::Users => {
+                let mut hasher = self.hash.build_hasher();
+                hasher.write_u64(client);
+                self.trails.user(now, hasher.finish(), spot).for_each(|(before, weight)| learn(before, weight));
+            }
             Who::User(user) => {
                 let mut hasher = self.hash.build_hasher();
                 hasher.write(user);

@@ -7,6 +7,7 @@ pub(super) mod lfu;
 pub(super) mod lru;
 pub(super) mod s3fifo;
 pub(super) mod sieve;
+pub(super) mod worth;
 #[cfg(test)]
 mod tests;
 
