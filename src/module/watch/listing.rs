@@ -60,7 +60,7 @@ fn describe(description: &Tree, all: &mut Vec<(Box<[u8]>, Command)>) {
             places.extend(triple(field(3).integer(), field(4).integer(), field(5).integer()));
         }
         if !places.is_empty() {
-            all.push((name, Command::Reads(Reads { arity, places })));
+            all.push((name, Command::Reads(Reads::new(arity, places))));
             return;
         }
     }
@@ -122,7 +122,7 @@ fn own() -> Vec<(Box<[u8]>, Command)> {
         };
         let name = name.to_ascii_lowercase().into_bytes().into_boxed_slice();
         let places = vec![Place { begin: Begin::At(1), find }];
-        Some((name, Command::Reads(Reads { arity: i64::from(arity), places })))
+        Some((name, Command::Reads(Reads::new(i64::from(arity), places))))
     };
     TABLE.iter().filter_map(reads).collect()
 }

@@ -20,7 +20,9 @@
 //!
 //! A command is seen before the server judges it. One that is refused afterwards (no permission, not authenticated, another
 //! type in the way, a transaction that is discarded or fails) counts all the same; a wrong number of arguments and
-//! unknown commands do not. The filter is told neither database nor client: [`clients`] says what is made of that.
+//! unknown commands do not. The filter is told neither database nor client: [`clients`] says what is made of that. Misses
+//! are not thinned out, but told of if their read was: in transactions, where that is not known, misses are left out
+//! while the watch is thin.
 //!
 //! # Cost
 //!
@@ -184,13 +186,15 @@ impl Watch {
                     return;
                 }
                 let count = self.thinning.one_in();
-                let began = self.thinning.counts().then(clock::nanos);
+                // Twice: the time between is what reading the clock takes.
+                let began = self.thinning.counts().then(|| (clock::nanos(), clock::nanos()));
                 let mut record =
                     Recorder { ring: &mut self.ring, clients: &mut self.clients, reading: Reading::Nothing };
                 self.beyond += record.keys(reads, words, loaders, count, who, directory);
                 self.reading = record.reading;
-                if let Some(began) = began {
-                    self.thinning.took(clock::nanos().saturating_sub(began));
+                if let Some((before, began)) = began {
+                    let took = clock::nanos().saturating_sub(began);
+                    self.thinning.took(took.saturating_sub(began.saturating_sub(before)));
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! The command table: from the words of a command to the keys whose values it reads.
 //!
-//! Open addressing over a folded hash of the name, at most a quarter full; names in any case. A lookup hashes some bytes,
-//! compares one name, and allocates nothing: about 5 ns for `GET`. The positions of keys are those of the server's key
-//! specifications, in their own terms.
+//! Open addressing, at most a quarter full, over one word of 8 bytes per name: the name itself in lower case if it is
+//! short, else its hash, and then the names are compared, too. A lookup allocates nothing: about 5 ns for `GET`. The positions
+//! of keys are those of the server's key specifications, in their own terms.
 
 /// The longest name of a command or subcommand that is looked up, in bytes.
 const LONGEST_NAME: usize = 64;
@@ -38,9 +38,11 @@ pub enum Command {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reads {
     /// As the server counts: with the name; negative: at least.
-    pub arity: i64,
+    arity: i64,
     /// Where the keys are.
-    pub places: Vec<Place>,
+    places: Vec<Place>,
+    /// Where the key is, if there is never more than one, and always there: the shape of most commands.
+    only: Option<usize>,
 }
 
 /// Where keys are.
@@ -96,8 +98,14 @@ pub enum Find {
 #[derive(Debug)]
 pub struct Table {
     entries: Vec<Entry>,
-    /// Places in `entries`, one more; 0 is empty.
-    slots: Box<[u16]>,
+    slots: Box<[Slot]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    word: u64,
+    /// A place in `entries`, one more; 0 is empty.
+    place: u16,
 }
 
 #[derive(Debug)]
@@ -114,13 +122,15 @@ impl Table {
     pub fn new(commands: impl IntoIterator<Item = (Box<[u8]>, Command)>) -> Self {
         let entry = |(name, command): (Box<[u8]>, Command)| Entry { nested: name.contains(&b'|'), name, command };
         let entries: Vec<Entry> = commands.into_iter().take(usize::from(u16::MAX) - 1).map(entry).collect();
-        let mut slots = vec![0_u16; (entries.len() * 4).next_power_of_two().max(4)].into_boxed_slice();
+        let empty = Slot { word: 0, place: 0 };
+        let mut slots = vec![empty; (entries.len() * 4).next_power_of_two().max(4)].into_boxed_slice();
         for (place, Entry { name, .. }) in entries.iter().enumerate() {
-            let mut slot = hash(START, name) as usize & (slots.len() - 1);
-            while slots[slot] != 0 {
-                slot = (slot + 1) & (slots.len() - 1);
+            let word = word_of([name.as_ref()]);
+            let mut at = start(word, slots.len());
+            while slots[at].place != 0 {
+                at = (at + 1) & (slots.len() - 1);
             }
-            slots[slot] = place as u16 + 1;
+            slots[at] = Slot { word, place: place as u16 + 1 };
         }
         Table { entries, slots }
     }
@@ -128,13 +138,16 @@ impl Table {
     /// What the command of these words is; `None` if it does not matter.
     pub fn find(&self, words: &impl Words) -> Option<&Command> {
         let name = words.at(0).filter(|name| name.len() <= LONGEST_NAME)?;
-        let hashed = hash(START, name);
-        let found = self.probe(hashed, |entry| !entry.nested && entry.name.eq_ignore_ascii_case(name))?;
+        let is = |entry: &Entry| {
+            let short = name.len() <= SHORT && entry.name.len() <= SHORT;
+            !entry.nested && (short || entry.name.eq_ignore_ascii_case(name))
+        };
+        let found = self.probe(word_of([name]), is)?;
         if *found != Command::Holds {
             return Some(found);
         }
         let sub = words.at(1).filter(|sub| sub.len() <= LONGEST_NAME)?;
-        self.probe(hash(hash(hashed, b"|"), sub), |entry| {
+        self.probe(word_of([name, b"|", sub]), |entry| {
             entry.name.split_at_checked(name.len()).is_some_and(|(first, rest)| {
                 first.eq_ignore_ascii_case(name)
                     && rest.split_first().is_some_and(|(bar, rest)| *bar == b'|' && rest.eq_ignore_ascii_case(sub))
@@ -147,16 +160,16 @@ impl Table {
         self.entries.iter().filter(|entry| matches!(entry.command, Command::Reads(_))).count()
     }
 
-    fn probe(&self, hashed: u32, is: impl Fn(&Entry) -> bool) -> Option<&Command> {
-        let mut slot = hashed as usize & (self.slots.len() - 1);
+    fn probe(&self, word: u64, is: impl Fn(&Entry) -> bool) -> Option<&Command> {
+        let mut at = start(word, self.slots.len());
         loop {
             // At most a quarter is in use, so that an empty slot always comes.
-            let place = usize::from(self.slots[slot]).checked_sub(1)?;
-            let entry = self.entries.get(place)?;
-            if is(entry) {
+            let slot = self.slots.get(at)?;
+            let entry = self.entries.get(usize::from(slot.place).checked_sub(1)?)?;
+            if slot.word == word && is(entry) {
                 return Some(&entry.command);
             }
-            slot = (slot + 1) & (self.slots.len() - 1);
+            at = (at + 1) & (self.slots.len() - 1);
         }
     }
 }
@@ -168,6 +181,15 @@ impl Default for Table {
 }
 
 impl Reads {
+    /// A command of this arity with keys in these places.
+    pub fn new(arity: i64, places: Vec<Place>) -> Self {
+        let only = match places.as_slice() {
+            [Place { begin: Begin::At(place), find: Find::Range { last: 0, step: 1.., .. } }] => Some(*place),
+            _ => None,
+        };
+        Reads { arity, places, only }
+    }
+
     /// Whether the server will run a command of so many words.
     pub fn admits(&self, count: usize) -> bool {
         let wanted = usize::try_from(self.arity.unsigned_abs()).unwrap_or(usize::MAX);
@@ -177,6 +199,10 @@ impl Reads {
     /// Hands every key among the words to `each`, at most `most` of them; how many more there are. Costs nothing but
     /// the reading of those words.
     pub fn keys<'w>(&self, words: &'w impl Words, most: usize, mut each: impl FnMut(&'w [u8])) -> usize {
+        if let Some(key) = self.only {
+            words.at(key).into_iter().for_each(each);
+            return 0;
+        }
         let (mut seen, mut all) = (0, 0);
         for place in &self.places {
             let Some((first, last, step)) = place.positions(words) else { continue };
@@ -229,12 +255,23 @@ impl Place {
     }
 }
 
-/// The state that hashing begins with (FNV-1a).
-const START: u32 = 0x811c_9dc5;
+/// Names up to this length, in bytes, are their own word.
+const SHORT: usize = 7;
 
-/// Bytes that differ in case alone have one hash; so may some others, which costs a comparison.
-fn hash(state: u32, bytes: &[u8]) -> u32 {
-    bytes.iter().fold(state, |state, byte| (state ^ u32::from(byte | 0x20)).wrapping_mul(0x0100_0193))
+/// The word of a name in any case, given in parts. Those of short names differ from each other (a bit marks the length);
+/// those of long ones may be any.
+fn word_of<const N: usize>(parts: [&[u8]; N]) -> u64 {
+    let lower = parts.iter().copied().flatten().map(|byte| u64::from(byte.to_ascii_lowercase()));
+    if parts.iter().map(|part| part.len()).sum::<usize>() <= SHORT {
+        return lower.fold(1, |word, byte| word << 8 | byte);
+    }
+    // FNV-1a.
+    lower.fold(0xcbf2_9ce4_8422_2325, |word, byte| (word ^ byte).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Where the search for a word begins in a table of `len` slots, a power of two.
+fn start(word: u64, len: usize) -> usize {
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (len - 1)
 }
 
 #[cfg(test)]
@@ -259,7 +296,7 @@ mod tests {
     }
 
     fn keys(place: Place, text: &str) -> Vec<String> {
-        let reads = Reads { arity: -1, places: vec![place] };
+        let reads = Reads::new(-1, vec![place]);
         let mut found = Vec::new();
         reads.keys(&words(text), usize::MAX, |key| found.push(String::from_utf8_lossy(key).into_owned()));
         found
@@ -303,7 +340,7 @@ mod tests {
 
     #[test]
     fn keys_beyond_the_most_are_counted() {
-        let reads = Reads { arity: -2, places: vec![at(1, range(-1)), at(1, range(0))] };
+        let reads = Reads::new(-2, vec![at(1, range(-1)), at(1, range(0))]);
         let mut seen = 0;
         assert_eq!(reads.keys(&words("mget a b c d e"), 3, |_| seen += 1), 3);
         assert_eq!(seen, 3);
@@ -312,7 +349,7 @@ mod tests {
 
     #[test]
     fn names_are_found_in_any_case_and_subcommands_by_both_words() {
-        let reads = || Command::Reads(Reads { arity: 2, places: Vec::new() });
+        let reads = || Command::Reads(Reads::new(2, Vec::new()));
         let names: [(&[u8], Command); 4] =
             [(b"get", reads()), (b"object", Command::Holds), (b"object|peek", reads()), (b"exec", Command::Executes)];
         let table = Table::new(names.map(|(name, command)| (Box::from(name), command)));
@@ -328,7 +365,7 @@ mod tests {
 
     #[test]
     fn arity_is_the_servers() {
-        let reads = |arity| Reads { arity, places: Vec::new() };
+        let reads = |arity| Reads::new(arity, Vec::new());
         assert!(reads(2).admits(2) && !reads(2).admits(3) && !reads(2).admits(1));
         assert!(reads(-2).admits(2) && reads(-2).admits(9) && !reads(-2).admits(1));
     }
@@ -352,7 +389,7 @@ mod tests {
             let words: Vec<&[u8]> = text.iter().map(Vec::as_slice).collect();
             let finds = [Find::Range { last, step, limit }, Find::Counted { count: first, first: limit, step }, Find::Until(Box::from(*b"a"))];
             for find in finds {
-                let reads = Reads { arity: last, places: vec![at(first, find)] };
+                let reads = Reads::new(last, vec![at(first, find)]);
                 reads.admits(words.len());
                 reads.keys(&words, 5, |_| ());
             }

@@ -100,7 +100,7 @@ impl Thinning {
         self.until_timed == TIMED
     }
 
-    /// A command that was timed took this long, in nanoseconds.
+    /// A command that was timed took this long, in nanoseconds, the reading of the clock left out.
     pub fn took(&mut self, nanos: u64) {
         if nanos < INTERRUPTED {
             self.cost += (nanos as f64 - self.cost) / 8.0;
