@@ -91,6 +91,9 @@ impl<T> Routes<T> {
         {
             return false;
         }
+        if self.nodes.len() <= FEW {
+            return self.nodes.iter().any(|node| name.starts_with(&node.prefix));
+        }
         let last = self.nodes.partition_point(|node| *node.prefix <= *name).checked_sub(1);
         longest_within(&self.nodes, last, name).is_some()
     }
@@ -106,6 +109,9 @@ impl<T> Default for Routes<T> {
         Routes::new(Vec::new())
     }
 }
+
+/// Prefixes that are tried one by one rather than searched.
+const FEW: usize = 4;
 
 /// The first node on the chain from `at` whose prefix `name` begins with.
 fn longest_within(nodes: &[Node], mut at: Option<usize>, name: &[u8]) -> Option<usize> {

@@ -104,9 +104,9 @@ unsafe extern "C" fn command_seen(filter: *mut raw::RedisModuleCommandFilterCtx)
     // Only the main thread writes: a plain load and store, no locked instruction.
     COMMANDS.store(COMMANDS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     entry::door("command filter", (), || {
-        deletions::command_seen(|| sender(filter), &mut Words { filter, next: 0 });
+        let words = Words::new(filter);
+        deletions::command_seen(|| sender(filter), &mut words.clone());
         state::with(|state| {
-            let words = Words { filter, next: 0 };
             state.watch.command(&state.loaders, || sender(filter), &Connected, &words);
             state.wake_for_the_ring();
         });
@@ -122,12 +122,21 @@ fn sender(filter: *mut raw::RedisModuleCommandFilterCtx) -> Client {
 }
 
 /// The words of a command that the filter sees.
+#[derive(Clone)]
 struct Words {
     filter: *mut raw::RedisModuleCommandFilterCtx,
     next: c_int,
+    /// The command's name, which everybody asks for.
+    name: Option<&'static [u8]>,
 }
 
 impl Words {
+    fn new(filter: *mut raw::RedisModuleCommandFilterCtx) -> Self {
+        let mut words = Words { filter, next: 0, name: None };
+        words.name = words.word(0);
+        words
+    }
+
     fn word(&self, place: c_int) -> Option<&'static [u8]> {
         let word = api!(RedisModule_CommandFilterArgGet);
         // SAFETY: the filter context of the running callback; a place beyond the end gives null.
@@ -141,7 +150,7 @@ impl Iterator for Words {
     type Item = &'static [u8];
 
     fn next(&mut self) -> Option<Self::Item> {
-        let word = self.word(self.next);
+        let word = if self.next == 0 { self.name } else { self.word(self.next) };
         self.next += 1;
         word
     }
@@ -155,7 +164,7 @@ impl watch::table::Words for Words {
     }
 
     fn at(&self, place: usize) -> Option<&[u8]> {
-        self.word(c_int::try_from(place).ok()?)
+        if place == 0 { self.name } else { self.word(c_int::try_from(place).ok()?) }
     }
 }
 

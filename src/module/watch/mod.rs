@@ -19,10 +19,10 @@
 //! # What it cannot tell
 //!
 //! A command is seen before the server judges it. One that is refused afterwards (no permission, not authenticated, another
-//! type in the way, a transaction that is discarded or fails) counts all the same; a wrong number of arguments and
+//! type in the way, another server's slot, a transaction that is discarded or fails) counts all the same; a wrong number of arguments and
 //! unknown commands do not. The filter is told neither database nor client: [`clients`] says what is made of that. Misses
-//! are not thinned out, but told of if their read was: in transactions, where that is not known, misses are left out
-//! while the watch is thin.
+//! are not thinned out, but told of if their read was. In transactions that is not known: all misses are told of, those of
+//! `EXISTS` too, and none while the watch is thin.
 //!
 //! # Cost
 //!

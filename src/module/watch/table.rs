@@ -198,6 +198,7 @@ impl Reads {
 
     /// Hands every key among the words to `each`, at most `most` of them; how many more there are. Costs nothing but
     /// the reading of those words.
+    #[inline]
     pub fn keys<'w>(&self, words: &'w impl Words, most: usize, mut each: impl FnMut(&'w [u8])) -> usize {
         if let Some(key) = self.only {
             words.at(key).into_iter().for_each(each);
@@ -261,12 +262,16 @@ const SHORT: usize = 7;
 /// The word of a name in any case, given in parts. Those of short names differ from each other (a bit marks the length);
 /// those of long ones may be any.
 fn word_of<const N: usize>(parts: [&[u8]; N]) -> u64 {
-    let lower = parts.iter().copied().flatten().map(|byte| u64::from(byte.to_ascii_lowercase()));
-    if parts.iter().map(|part| part.len()).sum::<usize>() <= SHORT {
-        return lower.fold(1, |word, byte| word << 8 | byte);
+    let short = parts.iter().map(|part| part.len()).sum::<usize>() <= SHORT;
+    let mut word = if short { 1 } else { 0xcbf2_9ce4_8422_2325 };
+    for part in parts {
+        for byte in part {
+            let byte = u64::from(byte.to_ascii_lowercase());
+            // FNV-1a, if it is long.
+            word = if short { word << 8 | byte } else { (word ^ byte).wrapping_mul(0x0100_0000_01b3) };
+        }
     }
-    // FNV-1a.
-    lower.fold(0xcbf2_9ce4_8422_2325, |word, byte| (word ^ byte).wrapping_mul(0x0100_0000_01b3))
+    word
 }
 
 /// Where the search for a word begins in a table of `len` slots, a power of two.
