@@ -1,5 +1,6 @@
 //! Which commands count as an access, read from the server's own list of commands (`COMMAND`), so that those of other
-//! modules count too. Made at load and again when a module comes or goes; about a millisecond of the main thread.
+//! modules count too. Made at load and again when a module comes or goes, for less than 6 ms of the main
+//! thread: that is what loading the module takes in all.
 //!
 //! # The rule
 //!
