@@ -49,15 +49,17 @@ class Origin(Process):
 
 
 class Server(Process):
-    """A server with the module; `loaders` are the lines of its warm file."""
+    """A server with the module; `loaders` are the lines of its warm file, or `None` for a server without it."""
 
     def __init__(self, name, loaders, *lines):
         self.port = free_port()
         files = tempfile.TemporaryDirectory(prefix="redis-warm-bench-")
         warm_file = pathlib.Path(files.name, "warm.conf")
-        warm_file.write_text("\n".join(loaders) + "\n")
+        warm_file.write_text("\n".join(loaders or []) + "\n")
         configuration = pathlib.Path(files.name, "redis.conf")
-        fixed = [f"port {self.port}", "bind 127.0.0.1", 'save ""', f"loadmodule {MODULE}", f"warm.file {warm_file}"]
+        fixed = [f"port {self.port}", "bind 127.0.0.1", 'save ""']
+        if loaders is not None:
+            fixed += [f"loadmodule {MODULE}", f"warm.file {warm_file}"]
         configuration.write_text("\n".join([*fixed, *lines]) + "\n")
         self.files = files
         super().__init__(ROOT / "target/servers" / name, configuration, stdout=subprocess.DEVNULL)

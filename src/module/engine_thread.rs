@@ -1,7 +1,8 @@
 //! The thread that owns the engine: what the main thread tells and asks it, and what it wants done.
 //!
 //! Bounded channels. *Messages* come from the main thread, which never waits: when the channel is full a client is
-//! told QUEUEFULL, and settlements stay with the main thread for the next slice. *Directives* go to the main thread; they
+//! told QUEUEFULL, and settlements stay with the main thread for the next slice. What was *seen* comes through a ring of its own
+//! ([`watch`](super::watch)), which is emptied before a message is handled. *Directives* go to the main thread; they
 //! are bounded by the orders that may be outstanding. The thread sleeps until a message comes or the engine wants to be
 //! asked again.
 //!
@@ -21,6 +22,8 @@ use super::answers;
 use super::api::blocked::BlockedClient;
 use super::pulse::Waker;
 use super::reply::{Refusal, Reply};
+use super::watch::ring::Reader;
+use super::watch::tally::Tally;
 use super::{clock, entry, threads};
 use crate::engine::Engine;
 use crate::engine::jobs::{JobFilter, JobState, Opening};
@@ -77,6 +80,8 @@ pub enum Message {
     Pause,
     /// Warming goes on.
     Resume,
+    /// The ring of what was seen is half full.
+    Drain,
     /// A client asks.
     Ask(Question, BlockedClient),
     /// The thread ends.
@@ -115,6 +120,15 @@ pub enum Question {
     Queue(usize),
 }
 
+/// The engine's end of what the main thread sees.
+#[derive(Debug)]
+pub struct Watched {
+    /// What was seen.
+    pub reader: Reader,
+    /// Counts it.
+    pub tally: Arc<Tally>,
+}
+
 /// What the engine wants the main thread to do. Two channels, since what is given up must be known before more is written.
 #[derive(Debug)]
 pub struct Directives {
@@ -132,7 +146,11 @@ pub struct EngineHandle {
 }
 
 /// Starts the thread: its handle, the directives it will send, and the figures it publishes.
-pub fn start(settings: Settings, waker: Waker) -> std::io::Result<(EngineHandle, Directives, Arc<ArcSwap<Stats>>)> {
+pub fn start(
+    settings: Settings,
+    waker: Waker,
+    watched: Watched,
+) -> std::io::Result<(EngineHandle, Directives, Arc<ArcSwap<Stats>>)> {
     let (messages, inbox) = bounded(MESSAGES);
     let (orders, order_inbox) = bounded(DIRECTIVES);
     let (abandoned, abandoned_inbox) = bounded(DIRECTIVES);
@@ -142,7 +160,7 @@ pub fn start(settings: Settings, waker: Waker) -> std::io::Result<(EngineHandle,
     let published = Arc::clone(&stats);
     let thread = thread::Builder::new().name("warm-engine".to_owned()).spawn(move || {
         threads::step_back();
-        let mut owner = Owner { inbox, orders, abandoned, waker, published, desk };
+        let mut owner = Owner { inbox, orders, abandoned, waker, published, watched, desk };
         while catch_unwind(AssertUnwindSafe(|| owner.run())).is_err() {
             entry::note_panic("the engine thread");
             owner.desk = owner.desk.rebuilt();
@@ -183,6 +201,8 @@ struct Owner {
     abandoned: Sender<Vec<(OrderId, Key)>>,
     waker: Waker,
     published: Arc<ArcSwap<Stats>>,
+    /// Not the desk's: what was seen outlives a panic.
+    watched: Watched,
     desk: Desk,
 }
 
@@ -239,15 +259,18 @@ impl Owner {
     /// Handles what came, waiting for the first at most `sleep`; false if the thread is to end.
     fn hear(&mut self, sleep: Duration) -> bool {
         let first = match self.inbox.try_recv() {
-            Ok(message) => message,
+            Ok(message) => Ok(message),
             Err(_) => {
                 self.publish();
-                match self.inbox.recv_timeout(sleep) {
-                    Ok(message) => message,
-                    Err(RecvTimeoutError::Timeout) => return true,
-                    Err(RecvTimeoutError::Disconnected) => return false,
-                }
+                self.inbox.recv_timeout(sleep)
             }
+        };
+        // Before the message is heard: what was seen before it was sent comes first.
+        self.see();
+        let first = match first {
+            Ok(message) => message,
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
         };
         let mut next = Some(first);
         let mut handled = 0;
@@ -268,6 +291,16 @@ impl Owner {
             self.desk.end_jobs(&ended);
         }
         true
+    }
+
+    /// Takes in what the main thread saw; all of it happened now, as far as the engine is told.
+    fn see(&mut self) {
+        let now = clock::now();
+        let (Watched { reader, tally }, engine) = (&mut self.watched, &mut self.desk.engine);
+        reader.drain(|seen| {
+            tally.count(&seen);
+            engine.see(now, seen);
+        });
     }
 
     fn cancel(&mut self, job: JobId, client: BlockedClient) {
@@ -359,7 +392,8 @@ impl Desk {
             Message::Pause => self.engine.pause(),
             Message::Resume => self.engine.resume(),
             Message::Ask(question, client) => self.answer(question, client),
-            Message::Stop => {}
+            // The ring is emptied before any message is handled.
+            Message::Drain | Message::Stop => {}
         }
     }
 

@@ -1,13 +1,17 @@
 //! What the server tells us: key events, its own events, and every command it is sent.
 
 use std::cell::RefCell;
+use std::ffi::CStr;
 use std::os::raw::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::api::context::bytes_of;
+use super::api::call::Effect;
+use super::api::client::Connected;
+use super::api::context::{bytes_of, is_peeking};
 use super::api::{Context, api, raw};
 use super::deletions::Client;
-use super::{clock, deletions, entry, slice, state};
+use super::{clock, deletions, entry, slice, state, watch};
+use crate::engine::foresight::seen::Gone;
 use crate::engine::key::{Db, Key};
 use crate::engine::progress::Scope;
 
@@ -48,10 +52,15 @@ pub fn register(ctx: &Context<'_>) -> Result<Filter, String> {
         | raw::REDISMODULE_NOTIFY_ZSET
         | raw::REDISMODULE_NOTIFY_STREAM
         | raw::REDISMODULE_NOTIFY_MODULE;
+    let passing = raw::REDISMODULE_NOTIFY_KEY_MISS | raw::REDISMODULE_NOTIFY_EXPIRED | raw::REDISMODULE_NOTIFY_EVICTED;
+    let callbacks: [(c_int, raw::RedisModuleNotificationFunc); 2] =
+        [(types, Some(key_event)), (passing, Some(passing_event))];
     let subscribe = api!(RedisModule_SubscribeToKeyspaceEvents);
-    // SAFETY: the load context; the callback lives as long as the library.
-    if unsafe { subscribe(ctx.raw(), types, Some(key_event)) } != raw::REDISMODULE_OK as c_int {
-        return Err("the server refused the subscription to key events".to_owned());
+    for (types, callback) in callbacks {
+        // SAFETY: the load context; the callback lives as long as the library.
+        if unsafe { subscribe(ctx.raw(), types, callback) } != raw::REDISMODULE_OK as c_int {
+            return Err("the server refused the subscription to key events".to_owned());
+        }
     }
     let events = [
         raw::REDISMODULE_EVENT_EVENTLOOP,
@@ -61,6 +70,7 @@ pub fn register(ctx: &Context<'_>) -> Result<Filter, String> {
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
         raw::REDISMODULE_EVENT_LOADING,
         raw::REDISMODULE_EVENT_CLIENT_CHANGE,
+        raw::REDISMODULE_EVENT_MODULE_CHANGE,
     ];
     let subscribe = api!(RedisModule_SubscribeToServerEvent);
     for id in events {
@@ -94,7 +104,12 @@ unsafe extern "C" fn command_seen(filter: *mut raw::RedisModuleCommandFilterCtx)
     // Only the main thread writes: a plain load and store, no locked instruction.
     COMMANDS.store(COMMANDS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     entry::door("command filter", (), || {
-        deletions::command_seen(|| sender(filter), &mut Words { filter, next: 0 });
+        let words = Words::new(filter);
+        deletions::command_seen(|| sender(filter), &mut words.clone());
+        state::with(|state| {
+            state.watch.command(&state.loaders, || sender(filter), &Connected, &words);
+            state.wake_for_the_ring();
+        });
     });
 }
 
@@ -107,45 +122,122 @@ fn sender(filter: *mut raw::RedisModuleCommandFilterCtx) -> Client {
 }
 
 /// The words of a command that the filter sees.
+#[derive(Clone)]
 struct Words {
     filter: *mut raw::RedisModuleCommandFilterCtx,
     next: c_int,
+    /// The command's name, which everybody asks for.
+    name: Option<&'static [u8]>,
+}
+
+impl Words {
+    fn new(filter: *mut raw::RedisModuleCommandFilterCtx) -> Self {
+        let mut words = Words { filter, next: 0, name: None };
+        words.name = words.word(0);
+        words
+    }
+
+    fn word(&self, place: c_int) -> Option<&'static [u8]> {
+        let word = api!(RedisModule_CommandFilterArgGet);
+        // SAFETY: the filter context of the running callback; a place beyond the end gives null.
+        let word = unsafe { word(self.filter, place) };
+        // SAFETY: a live string that stays as it is while the callback runs; `deletions` and `watch` copy what they keep.
+        (!word.is_null()).then(|| unsafe { bytes_of(word) })
+    }
 }
 
 impl Iterator for Words {
     type Item = &'static [u8];
 
     fn next(&mut self) -> Option<Self::Item> {
-        let word = api!(RedisModule_CommandFilterArgGet);
-        // SAFETY: the filter context of the running callback; a place beyond the end gives null.
-        let word = unsafe { word(self.filter, self.next) };
+        let word = if self.next == 0 { self.name } else { self.word(self.next) };
         self.next += 1;
-        // SAFETY: a live string that stays as it is while the callback runs, and `deletions` copies what it keeps.
-        (!word.is_null()).then(|| unsafe { bytes_of(word) })
+        word
+    }
+}
+
+impl watch::table::Words for Words {
+    fn count(&self) -> usize {
+        let count = api!(RedisModule_CommandFilterArgsCount);
+        // SAFETY: the filter context of the running callback.
+        usize::try_from(unsafe { count(self.filter) }).unwrap_or(0)
+    }
+
+    fn at(&self, place: usize) -> Option<&[u8]> {
+        if place == 0 { self.name } else { self.word(c_int::try_from(place).ok()?) }
     }
 }
 
 unsafe extern "C" fn key_event(
     ctx: *mut raw::RedisModuleCtx,
     _kind: c_int,
+    event: *const c_char,
+    name: *mut raw::RedisModuleString,
+) -> c_int {
+    entry::door("key event", (), || {
+        // SAFETY: the server gives a valid context for the time of this call.
+        let ctx = unsafe { Context::from_raw(ctx) };
+        // SAFETY: the server's string, alive and unchanged during this call.
+        let bytes = unsafe { bytes_of(name) };
+        let concern = state::with(|state| {
+            let idle = state.flights.is_empty() && state.absent.is_empty();
+            (!idle, state.watch.concerns(&state.loaders, bytes))
+        });
+        let Some((leased, watched)) = concern.filter(|(leased, watched)| *leased || *watched) else { return };
+        let db = ctx.db();
+        let own = WRITING.with_borrow(|key| key.as_ref().is_some_and(|key| key.db() == db && key.name() == bytes));
+        if own {
+            return;
+        }
+        if leased {
+            deletions::told_of(bytes);
+            state::with(|state| state.key_changed(db, bytes));
+        }
+        if watched {
+            // SAFETY: the server passes a C string that outlives this call.
+            let event = unsafe { CStr::from_ptr(event) };
+            let removed = REMOVALS.contains(&event);
+            // SAFETY: a live string, as above.
+            let life = if removed { None } else { unsafe { ctx.life(name) } };
+            state::with(|state| {
+                match life {
+                    Some((expires_at, size)) => state.watch.written(db, bytes, expires_at, size),
+                    None => state.watch.gone(db, bytes, Gone::Deleted),
+                }
+                state.wake_for_the_ring();
+            });
+        }
+    });
+    raw::REDISMODULE_OK as c_int
+}
+
+/// Events after which the key is no more, so that there is nothing to look at.
+const REMOVALS: [&CStr; 3] = [c"del", c"rename_from", c"move_from"];
+
+/// A read missed, a key expired or was evicted: nobody's doing, so no lease is void.
+unsafe extern "C" fn passing_event(
+    ctx: *mut raw::RedisModuleCtx,
+    kind: c_int,
     _event: *const c_char,
     name: *mut raw::RedisModuleString,
 ) -> c_int {
     entry::door("key event", (), || {
         // SAFETY: the server gives a valid context for the time of this call.
         let ctx = unsafe { Context::from_raw(ctx) };
-        let idle = state::with(|state| state.flights.is_empty() && state.absent.is_empty());
-        if idle != Some(false) {
-            return;
-        }
         // SAFETY: the server's string, alive and unchanged during this call.
         let name = unsafe { bytes_of(name) };
-        let db = ctx.db();
-        let own = WRITING.with_borrow(|key| key.as_ref().is_some_and(|key| key.db() == db && key.name() == name));
-        if !own {
-            deletions::told_of(name);
-            state::with(|state| state.key_changed(db, name));
-        }
+        state::with(|state| {
+            if !state.watch.concerns(&state.loaders, name) {
+                return;
+            }
+            match kind {
+                raw::REDISMODULE_NOTIFY_EXPIRED => state.watch.gone(ctx.db(), name, Gone::Expired),
+                raw::REDISMODULE_NOTIFY_EVICTED => state.watch.gone(ctx.db(), name, Gone::Evicted),
+                raw::REDISMODULE_NOTIFY_KEY_MISS if !is_peeking() => state.watch.missed(ctx.db(), name),
+                _ => {}
+            }
+            state.wake_for_the_ring();
+        });
     });
     raw::REDISMODULE_OK as c_int
 }
@@ -185,10 +277,28 @@ unsafe extern "C" fn server_event(
                     deletions::gone(Client::Id(info.id));
                 }
             }
-            raw::REDISMODULE_EVENT_CRON_LOOP => cron(&ctx),
+            raw::REDISMODULE_EVENT_MODULE_CHANGE => {
+                state::with(|state| state.watch.modules_changed());
+            }
+            raw::REDISMODULE_EVENT_CRON_LOOP => {
+                cron(&ctx);
+                if state::with(|state| state.watch.is_stale()) == Some(true) {
+                    learn_commands(&ctx);
+                }
+            }
             raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED | raw::REDISMODULE_EVENT_LOADING => cron(&ctx),
             _ => {}
         }
+    });
+}
+
+/// Asks the server for its commands, and takes over which of them read values. If it does not answer, the next cron asks
+/// again.
+pub fn learn_commands(ctx: &Context<'_>) {
+    let listed = ctx.call(c"COMMAND", Effect::Read, &[]).map(|listed| listed.tree());
+    state::with(|state| match &listed {
+        Ok(listed) => state.watch.learn(listed),
+        Err(_) => state.watch.modules_changed(),
     });
 }
 
@@ -199,6 +309,7 @@ fn cron(ctx: &Context<'_>) {
         state.read_directives();
         state.send_settlements();
         state.take_pulse(memory, standing);
+        state.watch.review();
         state.wake_for_deadlines(clock::mono());
     });
 }

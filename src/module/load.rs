@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::api::call::Effect;
 use super::api::context::bytes_of;
 use super::api::log::{self, Level};
 use super::api::{Context, api, raw, symbols};
 use super::commands::TABLE;
 use super::directives::Settings;
+use super::engine_thread::Watched;
 use super::incoming;
 use super::loaders::Loaders;
 use super::pace::Pace;
@@ -18,9 +20,11 @@ use super::pulse::Pulse;
 use super::releases::Releases;
 use super::state::{Counters, State};
 use super::troubles::Troubles;
+use super::watch::Watch;
 use super::{categories, clock, config, definitions, engine_thread, entry, hooks, info, register, state, threads};
 use crate::engine::absent::Absent;
 use crate::engine::flights::Flights;
+use crate::engine::key::Db;
 use crate::loader::fetch::Urgency;
 use crate::loader::runtime::{Limits, Runtime};
 
@@ -130,9 +134,12 @@ fn load(ctx: &Context<'_>, words: &[&[u8]]) -> Result<(), String> {
         }
     }
     let defined = loaders.iter().count();
-    let mut started = start(settings, loaders).map_err(|error| format!("a thread could not be started: {error}"))?;
+    let mut started = start(settings, loaders, &used_databases(ctx))
+        .map_err(|error| format!("a thread could not be started: {error}"))?;
     started.publish_loaders();
+    started.take_pulse(ctx.memory_ratio(), ctx.standing());
     state::install(started);
+    hooks::learn_commands(ctx);
     info::register(ctx)?;
     let filter = hooks::register(ctx)?;
     state::with(|state| state.filter = Some(filter));
@@ -141,11 +148,20 @@ fn load(ctx: &Context<'_>, words: &[&[u8]]) -> Result<(), String> {
     Ok(())
 }
 
-fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
+/// The databases that have keys, as `INFO keyspace` lists them; none if it cannot be understood.
+fn used_databases(ctx: &Context<'_>) -> Vec<Db> {
+    let Ok(listed) = ctx.call(c"INFO", Effect::Read, &[b"keyspace"]) else { return Vec::new() };
+    let number = |line: &str| line.strip_prefix("db")?.split_once(':')?.0.parse().ok();
+    String::from_utf8_lossy(listed.bytes()).lines().filter_map(number).map(Db).collect()
+}
+
+fn start(settings: Settings, loaders: Loaders, used: &[Db]) -> std::io::Result<State> {
     let seed = random_seed();
     let pulse = Pulse::start()?;
     let engine_settings = settings.engine(seed);
-    let (engine, directives, engine_stats) = engine_thread::start(engine_settings, pulse.waker())?;
+    let (watch, reader) = Watch::new(seed.rotate_left(29), used);
+    let watched = Watched { reader, tally: Arc::clone(watch.tally()) };
+    let (engine, directives, engine_stats) = engine_thread::start(engine_settings, pulse.waker(), watched)?;
     let (outbox, incoming) = incoming::line(MOST_FETCHES);
     let waker = pulse.waker();
     let limits = Limits {
@@ -193,6 +209,7 @@ fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
         directives_read: config::generation(),
         loaders_told: true,
         filter: None,
+        watch,
         troubles: Troubles::default(),
         counters: Counters::default(),
         last_fetch: 0,

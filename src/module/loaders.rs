@@ -70,6 +70,11 @@ impl Loaders {
         self.named.get(self.routes.find(name)?)
     }
 
+    /// Whether [`route`](Loaders::route) could find one: a test of literal prefixes alone.
+    pub fn may_match(&self, name: &[u8]) -> bool {
+        self.routes.may_match(name)
+    }
+
     /// The loader of that name.
     pub fn named(&self, name: &str) -> Option<&Loader> {
         self.named.get(name)

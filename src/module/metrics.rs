@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 
 use super::loaders::Loader;
 use super::reply::Reply;
-use super::state::{Counters, State};
+use super::state::State;
+use super::watch::Watch;
 use super::{alloc, clock, entry, hooks};
 use crate::engine::settlement::DropReason;
 use crate::engine::stats::Stats;
@@ -47,7 +48,7 @@ impl Metrics {
             warming: warming(state, &stats),
             loaders: state.loaders.iter().map(|l| (l.definition.name().to_owned(), gauges(state, l))).collect(),
             memory: memory(state, &stats),
-            threads: threads(&state.counters),
+            threads: threads(state),
         }
     }
 }
@@ -160,7 +161,8 @@ fn memory(state: &State, stats: &Stats) -> Fields {
     ])
 }
 
-fn threads(c: &Counters) -> Fields {
+fn threads(state: &State) -> Fields {
+    let c = &state.counters;
     let uptime = clock::mono().as_micros().max(1);
     let mut fields = named([
         ("slices", c.slices),
@@ -171,6 +173,23 @@ fn threads(c: &Counters) -> Fields {
         ("uptime_ms", uptime / 1000),
     ]);
     fields.push(("main_thread_share".to_owned(), Figure::Real(c.slice_micros as f64 / uptime as f64)));
+    fields.extend(watch(&state.watch));
+    fields
+}
+
+/// What is seen of accesses: what the main thread recorded, and what the engine's thread took out of the ring.
+fn watch(watch: &Watch) -> Fields {
+    let figures = watch.figures();
+    let mut fields = named([
+        ("watch_commands", figures.commands),
+        ("watch_seen", figures.seen),
+        ("watch_dropped", figures.dropped),
+        ("watch_sampled_one_in", figures.sampled_one_in),
+        ("watch_ring_bytes", figures.ring_bytes),
+    ]);
+    fields.push(("watch_cost_ns".to_owned(), Figure::Real(figures.cost_ns)));
+    fields.push(("main_thread_busy".to_owned(), Figure::Real(figures.busy)));
+    fields.extend(named(watch.tally().figures()));
     fields
 }
 

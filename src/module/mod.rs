@@ -41,4 +41,5 @@ pub mod threads;
 pub mod troubles;
 pub mod waiter;
 pub mod warmfile;
+pub mod watch;
 pub mod writing;

@@ -107,6 +107,7 @@ fn expire(now: Instant) -> Progress {
 impl State {
     /// What a slice may do and its budget, if one is due now. If work waits for its time, the pulse is set.
     fn slice_due(&mut self, now: Instant) -> Option<(Scope, Duration)> {
+        self.watch.turn();
         let deadline = self.flights.next_deadline().is_some_and(|at| at <= now);
         if !self.leftover && !deadline && !self.pulse.is_pending() {
             return None;

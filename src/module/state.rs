@@ -24,6 +24,7 @@ use super::pulse::Pulse;
 use super::releases::Releases;
 use super::troubles::Troubles;
 use super::waiter::Waiter;
+use super::watch::{Eyes, Watch};
 use crate::engine::absent::Absent;
 use crate::engine::flights::{Begun, Flights, Owner, Token, Void};
 use crate::engine::key::{Db, Key};
@@ -95,6 +96,8 @@ pub struct State {
     pub loaders_told: bool,
     /// The command filter, for unloading.
     pub filter: Option<Filter>,
+    /// What is seen of the keys that loaders' patterns match.
+    pub watch: Watch,
     /// What the log was told of failing origins.
     pub troubles: Troubles,
     /// Counters of this thread.
@@ -138,13 +141,22 @@ impl State {
 
     /// Tells the engine how the server is, if that changed.
     pub fn take_pulse(&mut self, memory: Option<f64>, standing: Standing) {
-        let role = match standing {
-            Standing::Master | Standing::Halted => Role::Active,
-            Standing::Replica | Standing::Loading => Role::Inactive,
+        let (role, eyes) = match standing {
+            Standing::Master | Standing::Halted => (Role::Active, Eyes::Open),
+            Standing::Replica | Standing::Loading => (Role::Inactive, Eyes::Closed),
         };
+        self.watch.set_eyes(eyes);
         let vitals = (memory, role);
         if self.vitals != Some(vitals) && self.engine.send(Message::Vitals(memory, role)).is_ok() {
             self.vitals = Some(vitals);
+        }
+    }
+
+    /// Has the engine's thread empty the ring of what was seen, if that cannot wait for its next round.
+    pub fn wake_for_the_ring(&mut self) {
+        if self.watch.wants_reader() {
+            // Without room the thread is awake, and empties the ring with the next message it hears.
+            let _ = self.engine.send(Message::Drain);
         }
     }
 

@@ -85,9 +85,7 @@ impl Answer {
     }
 
     fn kind(&self) -> isize {
-        let kind = api!(RedisModule_CallReplyType);
-        // SAFETY: a live reply.
-        (unsafe { kind(self.raw.as_ptr()) }) as isize
+        kind_of(self.raw.as_ptr())
     }
 
     /// The bytes of a string, status or error; empty for anything else.
@@ -97,9 +95,12 @@ impl Answer {
 
     /// The integer, if it is one.
     pub fn integer(&self) -> Option<i64> {
-        let integer = api!(RedisModule_CallReplyInteger);
-        // SAFETY: a live reply, of the right kind.
-        (self.kind() == raw::REDISMODULE_REPLY_INTEGER).then(|| unsafe { integer(self.raw.as_ptr()) })
+        integer_of(self.raw.as_ptr())
+    }
+
+    /// All of it, copied.
+    pub fn tree(&self) -> Tree {
+        tree_of(self.raw.as_ptr())
     }
 
     /// The bytes of the elements of an array, in order; empty for what is no string.
@@ -118,6 +119,56 @@ impl Answer {
     }
 }
 
+/// An answer as data of ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Tree {
+    /// A string or a status.
+    Text(Vec<u8>),
+    /// An integer.
+    Integer(i64),
+    /// An array.
+    List(Vec<Tree>),
+    /// Null, or any other kind.
+    Nothing,
+}
+
+impl Tree {
+    /// The bytes of a text; empty for anything else.
+    pub fn text(&self) -> &[u8] {
+        match self {
+            Tree::Text(bytes) => bytes,
+            _ => &[],
+        }
+    }
+
+    /// The integer; 0 for anything else.
+    pub fn integer(&self) -> i64 {
+        match self {
+            Tree::Integer(number) => *number,
+            _ => 0,
+        }
+    }
+
+    /// The elements of an array; none for anything else.
+    pub fn list(&self) -> &[Tree] {
+        match self {
+            Tree::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// Whether an array has this text among its elements, in any case.
+    pub fn has(&self, text: &[u8]) -> bool {
+        self.list().iter().any(|item| item.text().eq_ignore_ascii_case(text))
+    }
+
+    /// The value of this name in a map, which is an array of names and values in turn.
+    pub fn field(&self, name: &[u8]) -> &Tree {
+        let pair = self.list().chunks_exact(2).find(|pair| pair[0].text() == name);
+        pair.map_or(&Tree::Nothing, |pair| &pair[1])
+    }
+}
+
 impl Drop for Answer {
     fn drop(&mut self) {
         let free = api!(RedisModule_FreeCallReply);
@@ -128,15 +179,33 @@ impl Drop for Answer {
 
 /// The elements of an array reply; none for other kinds.
 fn elements<'a>(reply: *mut raw::RedisModuleCallReply) -> impl Iterator<Item = *mut raw::RedisModuleCallReply> + 'a {
-    let kind = api!(RedisModule_CallReplyType);
     let length = api!(RedisModule_CallReplyLength);
     let element = api!(RedisModule_CallReplyArrayElement);
+    let is_array = kind_of(reply) == raw::REDISMODULE_REPLY_ARRAY;
     // SAFETY: a live reply (callers are methods of `Answer`, or were given an element of one).
-    let is_array = (unsafe { kind(reply) }) as isize == raw::REDISMODULE_REPLY_ARRAY;
-    // SAFETY: as above.
     let len = if is_array { unsafe { length(reply) } } else { 0 };
     // SAFETY: the index is below the length of a live array.
     (0..len).map(move |i| unsafe { element(reply, i) }).filter(|element| !element.is_null())
+}
+
+fn tree_of(reply: *mut raw::RedisModuleCallReply) -> Tree {
+    match kind_of(reply) {
+        raw::REDISMODULE_REPLY_STRING => Tree::Text(bytes_of(reply).to_vec()),
+        raw::REDISMODULE_REPLY_ARRAY => Tree::List(elements(reply).map(tree_of).collect()),
+        _ => integer_of(reply).map_or(Tree::Nothing, Tree::Integer),
+    }
+}
+
+fn kind_of(reply: *mut raw::RedisModuleCallReply) -> isize {
+    let kind = api!(RedisModule_CallReplyType);
+    // SAFETY: a live reply (callers are methods of `Answer`, or were given an element of one).
+    (unsafe { kind(reply) }) as isize
+}
+
+fn integer_of(reply: *mut raw::RedisModuleCallReply) -> Option<i64> {
+    let integer = api!(RedisModule_CallReplyInteger);
+    // SAFETY: a live reply, of the right kind.
+    (kind_of(reply) == raw::REDISMODULE_REPLY_INTEGER).then(|| unsafe { integer(reply) })
 }
 
 fn bytes_of<'a>(reply: *mut raw::RedisModuleCallReply) -> &'a [u8] {

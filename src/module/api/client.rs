@@ -7,6 +7,8 @@ use std::ptr::NonNull;
 
 use super::context::ServerString;
 use super::{Context, api, raw};
+use crate::engine::key::Db;
+use crate::module::watch::clients::Directory;
 
 /// What is to be done with a key, for the check of a user's permission.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,16 +45,7 @@ impl Context<'_> {
         let id = api!(RedisModule_GetClientId);
         // SAFETY: a valid context.
         let id = unsafe { id(self.raw()) };
-        let info = api!(RedisModule_GetClientInfoById);
-        let mut found = MaybeUninit::<raw::RedisModuleClientInfo>::zeroed();
-        // SAFETY: a plain structure of numbers and bytes, for which zero is valid.
-        unsafe { found.assume_init_mut() }.version = 1;
-        // SAFETY: room for a version 1 structure, its version set.
-        if unsafe { info(found.as_mut_ptr().cast(), id) } != raw::REDISMODULE_OK as c_int {
-            return false;
-        }
-        // SAFETY: filled by the server, and valid when zero.
-        let found = unsafe { found.assume_init() };
+        let Some(found) = info_of(id) else { return false };
         if found.flags & u64::from(raw::REDISMODULE_CLIENTINFO_FLAG_UNIXSOCKET) != 0 {
             return true;
         }
@@ -61,6 +54,34 @@ impl Context<'_> {
         let address = std::str::from_utf8(&address).ok().and_then(|text| text.parse::<IpAddr>().ok());
         address.is_some_and(|address| address.to_canonical().is_loopback())
     }
+}
+
+/// The server's list of clients, for [`Directory`].
+#[derive(Clone, Copy, Debug)]
+pub struct Connected;
+
+impl Directory for Connected {
+    fn is_connected(&self, id: u64) -> bool {
+        let info = api!(RedisModule_GetClientInfoById);
+        // SAFETY: without a structure to fill, the server only says whether there is such a client.
+        (unsafe { info(std::ptr::null_mut(), id) }) == raw::REDISMODULE_OK as c_int
+    }
+
+    fn db(&self, id: u64) -> Option<Db> {
+        info_of(id).map(|info| Db(u32::from(info.db)))
+    }
+}
+
+/// What the server tells of a client, if it is connected.
+fn info_of(id: u64) -> Option<raw::RedisModuleClientInfo> {
+    let info = api!(RedisModule_GetClientInfoById);
+    let mut found = MaybeUninit::<raw::RedisModuleClientInfo>::zeroed();
+    // SAFETY: a plain structure of numbers and bytes, for which zero is valid.
+    unsafe { found.assume_init_mut() }.version = 1;
+    // SAFETY: room for a version 1 structure, its version set.
+    let known = unsafe { info(found.as_mut_ptr().cast(), id) } == raw::REDISMODULE_OK as c_int;
+    // SAFETY: filled by the server, and valid when zero.
+    known.then(|| unsafe { found.assume_init() })
 }
 
 impl Caller {

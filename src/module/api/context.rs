@@ -1,5 +1,6 @@
 //! What a callback is given: one client's or the server's context, valid until the callback returns.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 use std::os::raw::{c_int, c_long};
@@ -8,6 +9,7 @@ use std::slice;
 
 use super::{api, raw};
 use crate::engine::key::Db;
+use crate::engine::time::Wall;
 
 /// The server as one callback sees it.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +142,20 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// When a key expires (`None`: never) and the size of a string in bytes; nothing if there is no such key. Some 300 ns.
+    ///
+    /// # Safety
+    /// `name` is a live string of the server's.
+    pub unsafe fn life(&self, name: *mut raw::RedisModuleString) -> Option<(Option<Wall>, Option<u64>)> {
+        let key = self.open_raw(name, Look::Peek)?;
+        let expires_at = u64::try_from(key.expires_at()).ok().map(Wall::from_millis);
+        match key.held() {
+            Held::Nothing => None,
+            Held::String(bytes) => Some((expires_at, Some(bytes as u64))),
+            _ => Some((expires_at, None)),
+        }
+    }
+
     fn open(&self, name: &[u8], look: Look) -> Option<OpenKey> {
         let name = ServerString::new(name);
         self.open_raw(name.raw(), look)
@@ -152,8 +168,11 @@ impl<'a> Context<'a> {
                 Look::Peek => raw::REDISMODULE_OPEN_KEY_NOTOUCH | peek_modes(),
             };
         let open = api!(RedisModule_OpenKey);
+        PEEKING.set(look == Look::Peek);
         // SAFETY: a valid context (from_raw 1) and a live string; the key is closed before the callback ends (Drop).
-        NonNull::new(unsafe { open(self.raw, name, mode.cast_signed()) }).map(|raw| OpenKey { raw })
+        let raw = unsafe { open(self.raw, name, mode.cast_signed()) };
+        PEEKING.set(false);
+        NonNull::new(raw).map(|raw| OpenKey { raw })
     }
 
     /// Keeps a word of the running command out of SLOWLOG and MONITOR. Word 0 is the command's name.
@@ -235,6 +254,16 @@ pub enum Standing {
     Loading,
 }
 
+thread_local! {
+    /// Whether a key is being opened without a trace, on the main thread.
+    static PEEKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a key event of now comes from our own look at a key. Redis 7.0 tells of such a look as if a client had missed.
+pub fn is_peeking() -> bool {
+    PEEKING.get()
+}
+
 /// The open modes beyond NOTOUCH that this server knows: no event, no statistics.
 fn peek_modes() -> u32 {
     // SAFETY: written once in OnLoad, only read later.
@@ -265,6 +294,13 @@ impl OpenKey {
             raw::REDISMODULE_KEYTYPE_MODULE => Held::Module,
             _ => Held::Other,
         }
+    }
+
+    /// In milliseconds of Unix time; negative: never.
+    fn expires_at(&self) -> i64 {
+        let expires = api!(RedisModule_GetAbsExpire);
+        // SAFETY: the key is open.
+        unsafe { expires(self.raw.as_ptr()) }
     }
 
     fn string(&self) -> &[u8] {

@@ -39,6 +39,7 @@ pub fn missing() -> Vec<&'static str> {
         RedisModule_FreeCallReply,
         RedisModule_FreeModuleUser,
         RedisModule_FreeString,
+        RedisModule_GetAbsExpire,
         RedisModule_GetBlockedClientPrivateData,
         RedisModule_GetClientId,
         RedisModule_GetClientInfoById,

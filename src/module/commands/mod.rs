@@ -9,6 +9,7 @@ pub mod loader;
 pub mod queue;
 pub mod spec;
 pub mod stats;
+pub mod track;
 
 use super::api::Context;
 use super::api::blocked::BlockedClient;
@@ -53,6 +54,7 @@ pub static TABLE: &[Entry] = &[
     entry::<queue::Pause>(),
     entry::<queue::Resume>(),
     container(loader::CONFIG, &[entry::<loader::Reload>(), entry::<stats::ConfigHelp>()]),
+    entry::<track::Track>(),
     entry::<stats::Stats>(),
     entry::<stats::Help>(),
 ];

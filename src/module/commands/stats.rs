@@ -25,9 +25,12 @@ impl Command for Stats {
         keys: Keys::None,
         arguments: &[Argument { optional: true, ..Argument::new("section", ArgumentKind::OneOf(&SECTION)) }],
         reply: "Map of sections, or the fields of one: `warming` (queue, jobs, keys, reads), `loaders` (a map per loader), \
-                `memory` (bytes), `threads` (time in slices of the main thread, panics caught). Counters count since the \
-                module was loaded.",
-        notes: "`INFO warm` carries the same figures as flat fields.",
+                `memory` (bytes), `threads` (time in slices of the main thread, panics caught, what is watched). Counters \
+                count since the module was loaded.",
+        notes: "`INFO warm` carries the same figures as flat fields. Of the keys that a loader's pattern may match, \
+                `watch_accesses`, `watch_misses` and their like say what the engine was told of; `watch_dropped` what it \
+                could not be told for want of room. `watch_sampled_one_in` above 1 says that the main thread is too busy \
+                to watch every command: each that is watched then counts for so many.",
     };
     type Request<'a> = Option<&'static str>;
 
