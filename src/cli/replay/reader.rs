@@ -1,7 +1,8 @@
 //! Reads a trace: CSV, plain or zstd, with a header that names at least `ts_ms` and `key`; `user`, `session`, `region` and
 //! `size` are used if they are there, other columns are not. Columns come in any order; rows in any order of time.
 //!
-//! Two threads, one that decompresses and one that parses and interns: about 4 M rows a second on ten days of news.
+//! Two threads, one that decompresses and one that parses and interns: 2 to 5 M rows a second on ten days of news with users,
+//! sessions and regions, about 1.5 M where every row brings a new key and ten million are known.
 
 use std::io::Read;
 use std::path::Path;
