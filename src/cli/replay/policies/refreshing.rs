@@ -95,8 +95,8 @@ impl Rule for Counted {
 /// through the time in which nobody asks: each of them but one is a request to the origin that demand fill would not make.
 ///
 /// It never serves less than demand fill. It is no strict bound of rules that refresh: who misses a request fetches later,
-/// and the copy then lives longer past the next one. On the traces measured so far no rule came out
-/// above it at the same load.
+/// and the copy then lives longer past the next one. With limited room it is no bound of anything: what is
+/// evicted cannot be refreshed, and a better order of eviction gains more.
 pub(crate) struct Foretold<'a> {
     times: &'a [u64],
     future: &'a Future,
