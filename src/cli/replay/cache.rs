@@ -2,8 +2,8 @@
 //!
 //! A copy lives one TTL from its fetch; a hit does not renew it. When it runs out it leaves at once, so that dead copies take
 //! no room; Redis and Valkey remove them soon after. Where room is limited an [`Eviction`] says who leaves. Keys are dense
-//! numbers and everything is an array: 24 bytes a key and 16 for each copy, 10 to 40 ns a request while that fits the
-//! processor's caches.
+//! numbers and everything is an array: 24 bytes a key and 16 for each copy, 20 to 60 ns a request on recorded traces,
+//! some 250 ns with ten million keys, which miss the processor's caches.
 
 use super::eviction::Eviction;
 use super::expiries::Expiries;

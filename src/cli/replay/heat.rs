@@ -122,6 +122,8 @@ const COLD: f32 = 1.0 / 1024.0;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -136,5 +138,34 @@ mod tests {
         heat.advance(1200 * 14);
         assert_eq!(heat.expected().count(), 0);
         assert!(!heat.is_hot(1));
+    }
+
+    proptest! {
+        #[test]
+        fn the_hottest_are_those_of_a_full_sort(
+            steps in prop::collection::vec((0_u64..400, 0_u32..30), 0..300),
+            share in 0.0..1.0,
+        ) {
+            let (mut heat, mut counts, mut now) = (Heat::new(30, 1200, share, 0), [0.0_f32; 30], 0);
+            let mut seen = std::collections::BTreeSet::new();
+            let mut hot = std::collections::BTreeSet::new();
+            for (wait, key) in steps {
+                let passed = (now + wait) / 100 - now / 100;
+                now += wait;
+                if passed > 0 {
+                    let factor = (-(passed as f64) / 12.0).exp2() as f32;
+                    counts.iter_mut().for_each(|count| *count = if *count * factor < COLD { 0.0 } else { *count * factor });
+                    let mut order: Vec<u32> = (0..30).filter(|&key| counts[key as usize] > 0.0).collect();
+                    order.sort_by(|&a, &b| counts[b as usize].total_cmp(&counts[a as usize]).then(a.cmp(&b)));
+                    hot = order.into_iter().take((seen.len() as f64 * share).ceil() as usize).collect();
+                }
+                heat.advance(now);
+                let found: std::collections::BTreeSet<u32> = (0..30).filter(|&key| heat.is_hot(key)).collect();
+                prop_assert_eq!(&found, &hot);
+                heat.count(key);
+                counts[key as usize] += 1.0;
+                seen.insert(key);
+            }
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Reads a trace: CSV, plain or zstd, with a header that names at least `ts_ms` and `key`; `user`, `session`, `region` and
 //! `size` are used if they are there, other columns are not. Columns come in any order; rows in any order of time.
 //!
-//! Two threads, one that decompresses and one that parses and interns: about 4 M rows a second on ten days of news.
+//! Two threads, one that decompresses and one that parses and interns: measured on two busy cores, 1.4 to 2.8 M rows a second
+//! on ten days of news (with users, sessions and regions), 7 to 13 M where there are only times and keys, and 0.9 to 1.7 M
+//! where most rows bring a new key and ten million are known.
 
 use std::io::Read;
 use std::path::Path;

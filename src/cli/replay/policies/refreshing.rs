@@ -93,6 +93,10 @@ impl Rule for Counted {
 ///
 /// With a reach of one TTL every refresh saves exactly one miss. With a longer one a chain of refreshes carries a key
 /// through the time in which nobody asks: each of them but one is a request to the origin that demand fill would not make.
+///
+/// It never serves less than demand fill. It is no strict bound of rules that refresh: who misses a request fetches later,
+/// and the copy then lives longer past the next one. With limited room it is no bound of anything: what is
+/// evicted cannot be refreshed, and a better order of eviction gains more.
 pub(crate) struct Foretold<'a> {
     times: &'a [u64],
     future: &'a Future,
