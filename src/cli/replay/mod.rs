@@ -157,7 +157,17 @@ impl Replay {
             None => HOUR_MS,
         };
         let (ttl_ms, budget, hot_share, seed) = (self.ttl.millis(), self.budget, self.hot_percent / 100.0, self.seed);
-        Ok(Setting { ttl_ms, room, budget, window_ms, train_until, report_from, hot_share, tracked_keys: self.tracked_keys, seed })
+        Ok(Setting {
+            ttl_ms,
+            room,
+            budget,
+            window_ms,
+            train_until,
+            report_from,
+            hot_share,
+            tracked_keys: self.tracked_keys,
+            seed,
+        })
     }
 }
 

@@ -57,6 +57,16 @@ impl Setting {
     /// For tests: this TTL and room; everything is reported.
     pub(crate) fn of(ttl_ms: u64, room: Room) -> Self {
         let (budget, window_ms, hot_share) = (1.2, ttl_ms, 0.01);
-        Setting { ttl_ms, room, budget, window_ms, train_until: 0, report_from: 0, hot_share, tracked_keys: 100_000, seed: 0 }
+        Setting {
+            ttl_ms,
+            room,
+            budget,
+            window_ms,
+            train_until: 0,
+            report_from: 0,
+            hot_share,
+            tracked_keys: 100_000,
+            seed: 0,
+        }
     }
 }

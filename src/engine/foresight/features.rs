@@ -10,7 +10,7 @@ use super::ladder::{HORIZON, LEVELS};
 use super::profile::hour_of_week;
 use super::tracked::Tracked;
 use super::traffic::Traffic;
-use crate::engine::time::{Instant, Now};
+use crate::engine::time::{Instant, Now, Wall};
 
 /// The number of features.
 pub(super) const WIDTH: usize = 34;
@@ -63,6 +63,8 @@ pub(super) struct Moment<'a> {
     horizon: f64,
     traffic: &'a Traffic,
     flow: [f32; LEVELS],
+    flow_logs: [f32; LEVELS],
+    present: f32,
     hour: (f32, f32),
 }
 
@@ -71,7 +73,15 @@ impl<'a> Moment<'a> {
     pub(super) fn new(now: Now, horizon: f64, traffic: &'a Traffic) -> Self {
         let flow = traffic.after(spans(now.mono, traffic.at(), horizon));
         let day = (now.wall.as_millis() % 86_400_000) as f32 / 86_400_000.0 * TAU;
-        Moment { now, horizon, traffic, flow, hour: (day.sin(), day.cos()) }
+        Moment {
+            now,
+            horizon,
+            traffic,
+            flow,
+            flow_logs: flow.map(f32::ln_1p),
+            present: traffic.share(hour_of_week(now.wall)),
+            hour: (day.sin(), day.cos()),
+        }
     }
 
     /// The row of a key whose copies live `ttl` horizons, for the span of `ahead` horizons from now.
@@ -81,13 +91,11 @@ impl<'a> Moment<'a> {
         let scaled = counts.map(|count| (16.0 * count).ln_1p());
         let mut row = [0.0; WIDTH];
         row[..LEVELS].copy_from_slice(&scaled);
-        for (place, flow) in row[LEVELS..2 * LEVELS].iter_mut().zip(self.flow) {
-            *place = flow.ln_1p();
-        }
+        row[LEVELS..2 * LEVELS].copy_from_slice(&self.flow_logs);
         let span = |horizons: f32| (64.0 * horizons).ln_1p();
         let middle = self.now.wall.as_millis() as f64 + f64::from(ahead) / 2.0 * self.horizon / 1000.0;
-        let hour = hour_of_week(crate::engine::time::Wall::from_millis(middle as u64));
-        let (then, present) = (self.traffic.share(hour), self.traffic.share(hour_of_week(self.now.wall)));
+        let hour = hour_of_week(Wall::from_millis(middle as u64));
+        let (then, present) = (self.traffic.share(hour), self.present);
         let season = key.profile.as_ref().map_or(0.0, |profile| (profile.share(hour, then) / then).max(1e-3).ln());
         let rest = [
             span(self.since(key.seen_at)),

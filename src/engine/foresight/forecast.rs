@@ -9,9 +9,10 @@ use crate::engine::time::Wall;
 /// What kind of demand a key has.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Class {
-    /// Among the hottest 1 % of the tracked keys, by requests in about the last horizon.
+    /// Among the hottest 1 % of the keys in use (asked for in the last 24 horizons), by requests in about the last
+    /// horizon.
     Popular,
-    /// Asked for significantly more often now than before: at least twice as often, and by more than three standard
+    /// Asked for significantly more often now than before: at least twice as often, and by more than five standard
     /// deviations of a Poisson count.
     Trending,
     /// Its hour-of-week profile has foretold its requests better than the rhythm of all traffic.

@@ -11,7 +11,7 @@ use super::windows::Scores;
 use crate::engine::time::{Instant, Now};
 
 /// The fewest samples of one kind that a model is learned from.
-pub const LEAST_SAMPLES: usize = 1000;
+pub(super) const LEAST_SAMPLES: usize = 1000;
 
 /// The life of copies where no supply says it, in milliseconds.
 const USUAL_TTL: u64 = 3_600_000;
@@ -113,6 +113,6 @@ impl Foresight {
         self.decisions.clear();
         self.window_samples.clear();
         self.scores = Scores::default();
-        self.lessons = super::learning::Lessons { going: self.lessons.going, ..Default::default() };
+        self.lessons = Lessons { going: self.lessons.going, ..Default::default() };
     }
 }

@@ -11,10 +11,10 @@
 //! filling on demand.
 
 /// Demand fills after which the ledger has forgotten half.
-const REMEMBERED: f64 = 20_000.0;
+const REMEMBERED: f64 = 4_000.0;
 
 /// How many demand fills lie between two adjustments.
-const EVERY: f64 = 64.0;
+const EVERY: f64 = 32.0;
 
 /// The part of a life that passes before a refreshed copy is read, on average, if it is. Measured on a news portal: 0.30.
 const PASSED: f64 = 0.3;
@@ -56,7 +56,7 @@ impl Price {
         self.since = 0.0;
         // Integral control: an error of one percent, held for as long as the ledger remembers, moves the price by about a tenth.
         let error = self.load() - self.budget;
-        self.log = (self.log + 0.02 * error.clamp(-0.3, 0.3)).clamp(-3.0, 4.0);
+        self.log = (self.log + 0.04 * error.clamp(-0.3, 0.3)).clamp(-3.0, 4.0);
         let kept = (-EVERY / REMEMBERED).exp2();
         self.made *= kept;
         self.filled *= kept;

@@ -7,7 +7,7 @@
 use super::Foresight;
 use super::content::Passed;
 use super::deciding::price_of;
-use super::features::{Moment, WIDTH};
+use super::features::{Moment, WIDTH, spans};
 use super::forecast::Class;
 use super::ladder::{HORIZON, mean_life};
 use super::mode::Mode;
@@ -26,14 +26,17 @@ use std::time::Duration;
 const BRIEF_MOST: u32 = 60;
 const BRIEF_LEAST: u32 = 12;
 
-/// The share of the tracked keys that are popular.
+/// A key is in use if it was asked for in the last so many horizons.
+const IN_USE: f32 = 24.0;
+
+/// The share of the keys in use that are popular.
 pub(super) const POPULAR: f64 = 0.01;
 
 /// A key is trending if it is asked for at least so many times as often as before,
 const TRENDING_RATIO: f32 = 2.0;
 
 /// and by more than so many standard deviations.
-const TRENDING_SIGNIFICANCE: f32 = 3.0;
+const TRENDING_SIGNIFICANCE: f32 = 5.0;
 
 /// A key is cold if it is asked for less often in a horizon.
 const COLD: f32 = 0.1;
@@ -210,21 +213,26 @@ impl Foresight {
 
     fn score(&mut self, now: Now, slot: Slot, kind: Kind) {
         let horizon = self.horizon();
-        let moment = Moment::new(now, horizon, &self.traffic);
         let key = self.table.at(slot);
-        let idle = moment.since(key.seen_at);
-        if kind == Kind::Brief && key.class == Class::Cold && idle > DORMANT {
-            self.rounds.popular.add(0.0);
+        let idle = spans(now.mono, key.seen_at, horizon);
+        if kind == Kind::Brief && idle > DORMANT && key.class == Class::Cold {
             self.rounds.hot.add(key.popularity);
+            if idle <= IN_USE {
+                self.rounds.popular.add(0.0);
+            }
             return;
         }
+        let moment = Moment::new(now, horizon, &self.traffic);
+        let key = self.table.at(slot);
         let ttl = self.ttl(key.supply);
         let counts = moment.counts(key);
         let row = moment.row(key, ttl, 1.0);
         let popularity = self.predictors.popularity(&row, counts[HORIZON], moment.since(key.first_at));
         let hot = self.predictors.hot(&row, popularity, self.rounds.hot.value);
         let class = classify(key, &counts, self.rounds.popular.value);
-        self.rounds.popular.add(counts[HORIZON]);
+        if idle <= IN_USE {
+            self.rounds.popular.add(counts[HORIZON]);
+        }
         self.rounds.hot.add(popularity);
         if kind == Kind::Full {
             self.close_window(slot);

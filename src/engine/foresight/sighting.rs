@@ -104,7 +104,7 @@ impl Foresight {
         } * count as f32;
         let since = spans(now.mono, self.traffic.at(), horizon);
         self.traffic.add(now.mono, now.wall, since, weight);
-        let hour = self.traffic.share(hour_of_week(now.wall));
+        let share = self.traffic.share(hour_of_week(now.wall));
         let ttl =
             self.supplies.get(self.table.at(slot).supply as usize).map_or_else(Default::default, |supply| supply.ttl);
 
@@ -118,11 +118,11 @@ impl Foresight {
         key.total += weight;
         key.window = key.window.saturating_add(count);
         match &mut key.profile {
-            Some(profile) => profile.add(now.wall, hour),
+            Some(profile) => profile.add(now.wall, share),
             // Also the first access of a second day makes a profile of use.
             None if key.total >= LEAST_FOR_PROFILE || spans(now.mono, key.first_at, 8.64e10) >= 0.5 => {
                 let mut profile = Box::new(Profile::new(now.wall));
-                profile.add(now.wall, hour);
+                profile.add(now.wall, share);
                 key.profile = Some(profile);
             }
             None => {}

@@ -1,6 +1,6 @@
 //! All traffic: how much there is now, and at which hours of the week.
 
-use super::ladder::{HORIZON, LEVELS, Ladder};
+use super::ladder::{LEVELS, Ladder};
 use super::profile::{HOURS, hour_of_week};
 use crate::engine::time::{Instant, Wall};
 
@@ -14,7 +14,11 @@ pub(super) struct Traffic {
     at: Instant,
     /// Requests by hour of the week, averaged over weeks.
     hours: Box<[f32; HOURS]>,
+    /// The same by hour of the day: the sum over the days that had that hour, and how many had.
+    days: Box<[(f32, f32); 24]>,
     sum: f32,
+    /// Hours of the week that had traffic.
+    known: f32,
     hour: usize,
     count: f32,
 }
@@ -26,7 +30,9 @@ impl Traffic {
             ladder: Ladder::default(),
             at: Instant::default(),
             hours: Box::new([0.0; HOURS]),
+            days: Box::new([(0.0, 0.0); 24]),
             sum: 0.0,
+            known: 0.0,
             hour: usize::MAX,
             count: 0.0,
         }
@@ -54,11 +60,6 @@ impl Traffic {
         self.ladder.after(elapsed)
     }
 
-    /// The decayed count of about one horizon.
-    pub(super) fn recent(&self, elapsed: f32) -> f32 {
-        self.ladder.after(elapsed)[HORIZON]
-    }
-
     /// The share that an hour of the week has of a week's traffic: hours not seen on this day of the week are taken from
     /// that hour on other days, and the whole is smoothed towards an even flow.
     pub(super) fn share(&self, hour: usize) -> f32 {
@@ -66,12 +67,10 @@ impl Traffic {
         if self.sum <= 0.0 {
             return EVEN;
         }
-        let days = (0..7).map(|n| self.hours[hour % 24 + 24 * n]).filter(|count| *count > 0.0);
-        let (seen, total) = days.fold((0.0, 0.0), |(seen, total), count| (seen + 1.0, total + count));
+        let (total, seen) = self.days[hour % 24];
         let own = self.hours[hour];
-        let count = if own > 0.0 { own } else { total / f32::max(seen, 1.0) };
-        let known = self.hours.iter().filter(|count| **count > 0.0).count() as f32;
-        let scale = self.sum * HOURS as f32 / known.max(1.0);
+        let count = if own > 0.0 { own } else { total / seen.max(1.0) };
+        let scale = self.sum * HOURS as f32 / self.known.max(1.0);
         0.9 * count / scale + 0.1 * EVEN
     }
 
@@ -83,6 +82,11 @@ impl Traffic {
         let old = self.hours[self.hour];
         let new = if old == 0.0 { self.count } else { old * KEPT + self.count * (1.0 - KEPT) };
         self.sum += new - old;
+        let first = f32::from(u8::from(old == 0.0 && new > 0.0));
+        self.known += first;
+        let (total, seen) = &mut self.days[self.hour % 24];
+        *total += new - old;
+        *seen += first;
         self.hours[self.hour] = new;
         self.count = 0.0;
     }

@@ -7,9 +7,9 @@ pub(super) mod lfu;
 pub(super) mod lru;
 pub(super) mod s3fifo;
 pub(super) mod sieve;
-pub(super) mod worth;
 #[cfg(test)]
 mod tests;
+pub(super) mod worth;
 
 /// An order of eviction over the keys that are held. Keys are dense numbers; all state is in arrays indexed by them.
 pub(crate) trait Eviction {

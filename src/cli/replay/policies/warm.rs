@@ -52,8 +52,7 @@ impl<'a> Warm<'a> {
         let size = self.sizes.get(key as usize).copied().unwrap_or(1);
         self.value(key, at_ms);
         self.cache.fetch(key, size, at_ms, fetch);
-        let filled =
-            Filled::Written { expires_at: Some(self.driven.expiry(at_ms)), bytes: u64::from(size) };
+        let filled = Filled::Written { expires_at: Some(self.driven.expiry(at_ms)), bytes: u64::from(size) };
         self.driven.foresight.filled(now_at(at_ms), DB, self.lab.trace.names.name(key), filled, reason);
         if self.lab.setting.room != Room::Unlimited {
             for left in self.cache.eviction().left() {
