@@ -84,7 +84,7 @@ impl<'a> Driven<'a> {
     /// The next instant at or before `until_ms` at which there is something to do, in milliseconds.
     pub(super) fn next(&self, until_ms: u64) -> Option<u64> {
         let next = self.foresight.next_decision().map_or(self.round_at, |at| at.min(self.round_at));
-        (next <= instant(until_ms)).then(|| next.as_micros() / 1000)
+        (next <= instant(until_ms)).then(|| next.as_micros().div_ceil(1000))
     }
 
     /// Wakes it at an instant that it asked for, and lets it learn if it is time.
