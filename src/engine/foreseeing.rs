@@ -59,6 +59,17 @@ impl Engine {
         self.foresight.learned(now, learned, took)
     }
 
+    /// A lesson that was handed out came to nothing; it may be given again later.
+    pub fn lesson_failed(&mut self, now: Now) {
+        self.foresight.lesson_failed(now);
+    }
+
+    /// How hot keys are that were not warmed lately, 1..=255, where that changed: what the server should know when it
+    /// evicts. A bounded part at a time; ask about once a second.
+    pub fn hints(&mut self, now: Now) -> Vec<(Key, u8)> {
+        self.foresight.hints(now)
+    }
+
     /// Rows of the caller's: content features and how many requests followed. They teach the prior. Returns how many were
     /// taken.
     pub fn teach(&mut self, now: Now, rows: &[Row]) -> usize {

@@ -42,6 +42,8 @@ pub struct OrderKey {
     pub key: Key,
     /// How it is to be warmed; the keys of an order may differ in this.
     pub plan: Plan,
+    /// How hot it is, for the server to know when it evicts: 1 is coldest, 255 hottest; 0: nothing is said.
+    pub heat: u8,
 }
 
 /// An order that is out.
@@ -95,7 +97,7 @@ impl Engine {
             entry.started_at = now.wall;
             let plan = entry.plan;
             entry.wanted.jobs().iter().for_each(|&job| self.jobs.ordered(job));
-            keys.push(OrderKey { key: self.entries.key(slot).clone(), plan });
+            keys.push(OrderKey { key: self.entries.key(slot).clone(), plan, heat: 0 });
         }
         lane.ordered(now.mono);
         self.turn = loader;

@@ -41,6 +41,9 @@ pub enum Adoption {
 }
 
 impl Lesson {
+    /// Fewer samples than this teach nothing.
+    pub const FEWEST_SAMPLES: usize = 1000;
+
     /// Learns. Up to about two seconds: not for a thread that others wait for.
     pub fn learn(self) -> Learned {
         Learned {}

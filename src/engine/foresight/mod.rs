@@ -1,14 +1,17 @@
 //! Foresight: what is seen of every key, what will be asked for, and what is worth fetching before it is.
 
+pub mod figures;
 pub mod forecast;
 pub mod holdout;
 pub mod lessons;
 pub mod mode;
 pub mod seen;
 pub mod supply;
+mod urgency;
 
 use std::time::Duration;
 
+use figures::ForesightStats;
 use forecast::{Class, ContentFeature, ModelBlobError, ModelInfo, Prediction, Ranked};
 use lessons::{Adoption, Learned, Lesson, Occasion, Row};
 use seen::{Seen, What};
@@ -83,6 +86,13 @@ impl Foresight {
     }
     pub(super) fn learned(&mut self, _now: Now, _learned: Learned, _took: Duration) -> Adoption {
         Adoption::Kept
+    }
+    pub(super) fn lesson_failed(&mut self, _now: Now) {}
+    pub(super) fn hints(&mut self, _now: Now) -> Vec<(Key, u8)> {
+        Vec::new()
+    }
+    pub(super) fn stats(&self) -> ForesightStats {
+        ForesightStats::default()
     }
     pub(super) fn teach(&mut self, _now: Now, rows: &[Row]) -> usize {
         rows.len()
