@@ -19,10 +19,16 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 
 use super::answers;
 use super::api::blocked::BlockedClient;
+use super::describing::Description;
+use super::expansion::members::{Listed, Listing};
+use super::prediction::snapshot::Snapshot;
+use super::prediction::training::{Report, Trainer};
+use super::prediction::{self, Foretelling, Hinted};
 use super::pulse::Waker;
 use super::reply::{Refusal, Reply};
 use super::{clock, entry, threads};
 use crate::engine::Engine;
+use crate::engine::foresight::supply::Supply;
 use crate::engine::jobs::{JobFilter, JobState, Opening};
 use crate::engine::key::Key;
 use crate::engine::orders::{Order, Step};
@@ -39,6 +45,9 @@ const MESSAGES: usize = 4096;
 
 /// Directives that may wait; the engine's thread waits for room when the main thread is that far behind.
 const DIRECTIVES: usize = 4096;
+
+/// Lists of eviction hints that may wait; further ones are not asked for until the main thread took one.
+const HINTS: usize = 1;
 
 /// The longest sleep: figures are published at least this often.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
@@ -59,8 +68,8 @@ pub enum Message {
     Open(JobId, JobSpec),
     /// Keys for a job.
     Enqueue(JobId, Vec<Request>),
-    /// One key that a client missed where it could not wait.
-    Want(Request),
+    /// One key that a client asked for where it could not wait.
+    Want(Request, Priority),
     /// No more keys come for a job.
     Seal(JobId, Option<Sealed>),
     /// What became of keys.
@@ -69,16 +78,24 @@ pub enum Message {
     Vitals(Option<f64>, Role),
     /// What is defined, with the names to show.
     Loaders(Vec<(LoaderRules, Arc<str>)>),
+    /// The same, for foresight.
+    Supplies(Vec<Supply>),
+    /// What is said of keys' content.
+    Describe(Vec<Description>),
     /// Databases were emptied or swapped.
     Flushed(Scope),
     /// The directives changed.
-    Configure(Settings),
+    Configure(Box<Settings>),
     /// Warming stands still.
     Pause,
     /// Warming goes on.
     Resume,
     /// A client asks.
     Ask(Question, BlockedClient),
+    /// A target asks for its keys.
+    List(Listing, Sender<Listed>),
+    /// The thread that learns has something to say.
+    Trained(Report),
     /// The thread ends.
     Stop,
 }
@@ -113,6 +130,8 @@ pub enum Question {
     Progress(Key),
     /// WARM.QUEUE.
     Queue(usize),
+    /// What is expected, and the models.
+    Foretell(prediction::Question),
 }
 
 /// What the engine wants the main thread to do. Two channels, since what is given up must be known before more is written.
@@ -122,6 +141,8 @@ pub struct Directives {
     pub orders: Receiver<Order>,
     /// These orders no longer want these keys: drop what is under way unless somebody else wants it.
     pub abandoned: Receiver<Vec<(OrderId, Key)>>,
+    /// Let the server know how hot these keys are.
+    pub hints: Receiver<Vec<(Key, u8)>>,
 }
 
 /// The main thread's end.
@@ -129,6 +150,7 @@ pub struct Directives {
 pub struct EngineHandle {
     messages: Sender<Message>,
     thread: Option<JoinHandle<()>>,
+    foretold: Arc<ArcSwap<Snapshot>>,
 }
 
 /// Starts the thread: its handle, the directives it will send, and the figures it publishes.
@@ -136,19 +158,29 @@ pub fn start(settings: Settings, waker: Waker) -> std::io::Result<(EngineHandle,
     let (messages, inbox) = bounded(MESSAGES);
     let (orders, order_inbox) = bounded(DIRECTIVES);
     let (abandoned, abandoned_inbox) = bounded(DIRECTIVES);
-    let directives = Directives { orders: order_inbox, abandoned: abandoned_inbox };
+    let (hints, hint_inbox) = bounded(HINTS);
+    let directives = Directives { orders: order_inbox, abandoned: abandoned_inbox, hints: hint_inbox };
     let desk = Desk::new(settings);
+    let reports = messages.clone();
+    // Without the engine's end there is nobody to tell.
+    let trainer = Trainer::start(move |report| drop(reports.send(Message::Trained(report))))?;
+    let (foretelling, foretold) = Foretelling::new(trainer, hints);
     let stats = Arc::new(ArcSwap::from_pointee(desk.engine.stats()));
     let published = Arc::clone(&stats);
     let thread = thread::Builder::new().name("warm-engine".to_owned()).spawn(move || {
         threads::step_back();
-        let mut owner = Owner { inbox, orders, abandoned, waker, published, desk };
+        let mut owner = Owner { inbox, orders, abandoned, waker, published, foretelling, desk };
         while catch_unwind(AssertUnwindSafe(|| owner.run())).is_err() {
             entry::note_panic("the engine thread");
             owner.desk = owner.desk.rebuilt();
+            owner.foretelling.engine_lost();
         }
+        // The inbox goes first: the thread that learns must not wait for room in it.
+        let Owner { inbox, mut foretelling, .. } = owner;
+        drop(inbox);
+        foretelling.stop();
     })?;
-    Ok((EngineHandle { messages, thread: Some(thread) }, directives, stats))
+    Ok((EngineHandle { messages, thread: Some(thread), foretold }, directives, stats))
 }
 
 impl EngineHandle {
@@ -157,6 +189,11 @@ impl EngineHandle {
         self.messages.try_send(message).map_err(|refused| match refused {
             TrySendError::Full(message) | TrySendError::Disconnected(message) => message,
         })
+    }
+
+    /// What is expected of the tracked keys, as last written down.
+    pub fn foretold(&self) -> Arc<Snapshot> {
+        self.foretold.load_full()
     }
 
     /// Asks for a client; a client that cannot be heard is told so.
@@ -177,12 +214,21 @@ impl EngineHandle {
     }
 }
 
+impl Drop for EngineHandle {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.stop();
+        }
+    }
+}
+
 struct Owner {
     inbox: Receiver<Message>,
     orders: Sender<Order>,
     abandoned: Sender<Vec<(OrderId, Key)>>,
     waker: Waker,
     published: Arc<ArcSwap<Stats>>,
+    foretelling: Foretelling,
     desk: Desk,
 }
 
@@ -191,6 +237,7 @@ struct Desk {
     engine: Engine,
     settings: Settings,
     loaders: Vec<LoaderRules>,
+    supplies: Vec<Supply>,
     /// What the loaders are called, also those that are gone while keys remember them.
     names: HashMap<LoaderId, Arc<str>>,
     /// Keys accepted and rejected so far, of jobs whose keys still come.
@@ -226,6 +273,11 @@ impl Owner {
             if sent == ORDERS_A_ROUND {
                 sleep = Duration::ZERO;
             }
+            let (doze, hinted) = self.foretelling.turn(now, &mut self.desk.engine, &self.desk.settings);
+            sleep = sleep.min(doze);
+            if hinted == Hinted::Sent {
+                self.waker.wake_paced();
+            }
             self.desk.end_waits(now.mono);
             if let Some(first) = self.desk.waiting.iter().map(|(_, until, _)| *until).min() {
                 sleep = sleep.min(first.since(now.mono));
@@ -255,6 +307,15 @@ impl Owner {
             match message {
                 Message::Stop => return false,
                 Message::Ask(Question::Cancel(job), client) => self.cancel(job, client),
+                Message::Ask(Question::Foretell(question), client) => {
+                    self.foretelling.answer(clock::now(), &mut self.desk.engine, question, client);
+                }
+                Message::Trained(report) => self.foretelling.reported(clock::now(), &mut self.desk.engine, report),
+                Message::List(listing, reply) => {
+                    // Without anybody who waits the list is dropped.
+                    let _ = reply.send(listing.answered(clock::now(), &self.desk.engine));
+                    self.waker.wake_paced();
+                }
                 message => self.desk.handle(message),
             }
             handled += 1;
@@ -297,6 +358,7 @@ impl Desk {
             engine: Engine::new(settings.clone()),
             settings,
             loaders: Vec::new(),
+            supplies: Vec::new(),
             names: HashMap::new(),
             open: HashMap::new(),
             waiting: Vec::new(),
@@ -310,7 +372,9 @@ impl Desk {
         let mut desk = Desk::new(self.settings.clone());
         desk.loaders = std::mem::take(&mut self.loaders);
         desk.names = std::mem::take(&mut self.names);
+        desk.supplies = std::mem::take(&mut self.supplies);
         desk.engine.set_loaders(clock::now(), desk.loaders.clone());
+        desk.engine.set_supplies(clock::now(), desk.supplies.clone());
         desk
     }
 
@@ -329,9 +393,9 @@ impl Desk {
                     *rejected += taken.rejected as u64;
                 }
             }
-            Message::Want(request) => {
+            Message::Want(request, priority) => {
                 // A full queue means that the key stays cold, as it was; the engine counts it.
-                self.engine.want(now, request, Priority::MAX, Reason::Request);
+                self.engine.want(now, request, priority, Reason::Request);
             }
             Message::Seal(job, sealed) => {
                 let counted = self.open.remove(&job);
@@ -351,15 +415,23 @@ impl Desk {
                 self.loaders = loaders.into_iter().map(|(rules, _)| rules).collect();
                 self.engine.set_loaders(now, self.loaders.clone());
             }
+            Message::Supplies(supplies) => {
+                self.supplies = supplies.clone();
+                self.engine.set_supplies(now, supplies);
+            }
+            Message::Describe(descriptions) => {
+                descriptions.iter().for_each(|(key, features)| self.engine.describe(now, key, features));
+            }
             Message::Flushed(scope) => self.engine.flushed(scope),
             Message::Configure(settings) => {
-                self.settings = settings.clone();
-                self.engine.configure(settings);
+                self.settings = (*settings).clone();
+                self.engine.configure(*settings);
             }
             Message::Pause => self.engine.pause(),
             Message::Resume => self.engine.resume(),
             Message::Ask(question, client) => self.answer(question, client),
-            Message::Stop => {}
+            // These need what only the owner has; `Owner::hear` handles them.
+            Message::List(..) | Message::Trained(_) | Message::Stop => {}
         }
     }
 
@@ -399,8 +471,8 @@ impl Desk {
             Question::Progress(key) => client.answer(answers::progress(&self.engine, &self.names, &key)),
             Question::Queue(count) => client.answer(answers::queue(&self.engine, count)),
             Question::Wait(job, until) => self.wait(job, until, client),
-            // Needs the way out; `Owner::hear` handles it.
-            Question::Cancel(_) => {}
+            // These need what only the owner has; `Owner::hear` handles them.
+            Question::Cancel(_) | Question::Foretell(_) => {}
         }
     }
 

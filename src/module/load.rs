@@ -4,15 +4,16 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::raw::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use super::api::context::bytes_of;
 use super::api::log::{self, Level};
 use super::api::{Context, api, raw, symbols};
 use super::commands::TABLE;
+use super::describing::Described;
 use super::directives::Settings;
 use super::incoming;
 use super::loaders::Loaders;
+use super::memory_policy::MemoryPolicy;
 use super::pace::Pace;
 use super::pulse::Pulse;
 use super::releases::Releases;
@@ -144,7 +145,7 @@ fn load(ctx: &Context<'_>, words: &[&[u8]]) -> Result<(), String> {
 fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
     let seed = random_seed();
     let pulse = Pulse::start()?;
-    let engine_settings = settings.engine(seed);
+    let engine_settings = settings.engine(seed, None);
     let (engine, directives, engine_stats) = engine_thread::start(engine_settings, pulse.waker())?;
     let (outbox, incoming) = incoming::line(MOST_FETCHES);
     let waker = pulse.waker();
@@ -190,7 +191,12 @@ fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
         pace: Pace::new(clock::mono()),
         leftover: false,
         vitals: None,
-        directives_read: config::generation(),
+        directives_read: (config::generation(), None),
+        memory_policy: MemoryPolicy::UNKNOWN,
+        looked_after: None,
+        leads_told: None,
+        hints: Vec::new().into_iter(),
+        described: Described::default(),
         loaders_told: true,
         filter: None,
         troubles: Troubles::default(),
@@ -221,18 +227,4 @@ fn end(ctx: &Context<'_>) {
 fn random_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
-}
-
-impl Settings {
-    /// What the engine is told.
-    pub fn engine(&self, seed: u64) -> crate::engine::settings::Settings {
-        crate::engine::settings::Settings {
-            queue_length: self.queue_length,
-            progress_keys: self.max_tracked_keys,
-            pause_above_memory: self.pause_above_memory,
-            job_ttl: Duration::from_secs(3600),
-            seed,
-            ..crate::engine::settings::Settings::default()
-        }
-    }
 }

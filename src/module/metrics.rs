@@ -3,14 +3,17 @@
 use std::sync::atomic::Ordering;
 
 use super::loaders::Loader;
+use super::prediction::records;
 use super::reply::Reply;
 use super::state::{Counters, State};
 use super::{alloc, clock, entry, hooks};
+use crate::engine::foresight::figures::{ForesightStats, Reads};
+use crate::engine::foresight::forecast::Class;
 use crate::engine::settlement::DropReason;
 use crate::engine::stats::Stats;
 
 /// The sections, as `WARM.STATS` names them.
-pub const SECTIONS: [&str; 4] = ["warming", "loaders", "memory", "threads"];
+pub const SECTIONS: [&str; 6] = ["warming", "prediction", "hits", "loaders", "memory", "threads"];
 
 /// One figure.
 #[derive(Clone, PartialEq, Debug)]
@@ -19,8 +22,14 @@ pub enum Figure {
     Count(u64),
     /// A ratio or a rate.
     Real(f64),
+    /// A number that may be negative.
+    Signed(i64),
     /// A word.
     Word(&'static str),
+    /// What was not measured.
+    Unknown,
+    /// Figures that belong together.
+    Group(Fields),
 }
 
 /// Named figures.
@@ -31,6 +40,10 @@ pub type Fields = Vec<(String, Figure)>;
 pub struct Metrics {
     /// Queue, jobs, keys.
     pub warming: Fields,
+    /// What is expected, and how well that does.
+    pub prediction: Fields,
+    /// Hits and misses by class, and what warming ahead gains.
+    pub hits: Fields,
     /// Each loader's, by name.
     pub loaders: Vec<(String, Fields)>,
     /// Bytes.
@@ -45,6 +58,8 @@ impl Metrics {
         let stats = state.engine_stats.load_full();
         Metrics {
             warming: warming(state, &stats),
+            prediction: prediction(state, &stats.foresight),
+            hits: hits(&stats.foresight),
             loaders: state.loaders.iter().map(|l| (l.definition.name().to_owned(), gauges(state, l))).collect(),
             memory: memory(state, &stats),
             threads: threads(&state.counters),
@@ -57,7 +72,12 @@ impl From<Figure> for Reply {
         match figure {
             Figure::Count(n) => Reply::count(n),
             Figure::Real(x) => Reply::Double(x),
+            Figure::Signed(n) => Reply::Integer(n),
             Figure::Word(word) => Reply::Word(word),
+            Figure::Unknown => Reply::Null,
+            Figure::Group(fields) => {
+                Reply::Map(fields.into_iter().map(|(name, figure)| (Reply::Text(name), figure.into())).collect())
+            }
         }
     }
 }
@@ -123,6 +143,61 @@ fn warming(state: &State, stats: &Stats) -> Fields {
     fields
 }
 
+fn prediction(state: &State, stats: &ForesightStats) -> Fields {
+    let (model, measured) = (&stats.model, |figure: Option<f64>| figure.map_or(Figure::Unknown, Figure::Real));
+    let moment = |figure: Option<u128>| {
+        figure.map_or(Figure::Unknown, |figure| Figure::Count(u64::try_from(figure).unwrap_or(u64::MAX)))
+    };
+    let figures = [
+        ("mode", Figure::Word(stats.mode.name())),
+        ("kind", Figure::Word(records::kind(model))),
+        ("version", Figure::Count(model.version)),
+        ("trained_at", moment(model.trained_at.map(|at| u128::from(at.as_millis())))),
+        ("training_ms", moment(model.training.map(|took| took.as_millis()))),
+        ("samples", Figure::Count(model.samples as u64)),
+        ("windows", Figure::Count(model.windows)),
+        ("accuracy", measured(model.accuracy)),
+        ("baseline_accuracy", measured(model.baseline_accuracy)),
+        ("precision", measured(model.precision)),
+        ("recall", measured(model.recall)),
+        ("f1", measured(model.f1)),
+        ("pr_auc", measured(model.pr_auc)),
+        ("coverage", measured(model.coverage)),
+        ("calibration_error", measured(model.calibration_error)),
+        ("threshold", Figure::Real(stats.threshold)),
+        ("tracked_keys", Figure::Count(stats.tracked_keys as u64)),
+        ("tracked_bytes", Figure::Count(stats.tracked_bytes as u64)),
+        ("refreshes", Figure::Count(stats.refreshes)),
+        ("predicted_warms", Figure::Count(stats.predicted_warms)),
+        ("retracted", Figure::Count(stats.retracted)),
+        ("lessons", Figure::Count(stats.lessons)),
+        ("adoptions", Figure::Count(stats.adoptions)),
+        ("eviction_hints", Figure::Count(state.counters.hints)),
+    ];
+    figures.into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect()
+}
+
+fn hits(stats: &ForesightStats) -> Fields {
+    let reads = |reads: Reads| {
+        let mut fields = named([("requests", reads.requests), ("hits", reads.hits)]);
+        fields.push(("ratio".to_owned(), reads.ratio().map_or(Figure::Unknown, Figure::Real)));
+        Figure::Group(fields)
+    };
+    let classes = Class::ALL.iter().zip(stats.classes).map(|(class, of)| (class.name().to_owned(), reads(of)));
+    let mut fields: Fields = vec![("overall".to_owned(), reads(stats.overall()))];
+    fields.extend(classes);
+    fields.push(("holdout".to_owned(), reads(stats.holdout)));
+    fields.push(("gain".to_owned(), stats.gain().map_or(Figure::Unknown, Figure::Real)));
+    fields.extend(named([
+        ("warmed_hits", stats.warmed_hits),
+        ("wasted", stats.wasted),
+        ("origin_requests", stats.origin_requests),
+        ("demand_fill_requests", stats.demand_fill_requests),
+    ]));
+    fields.push(("origin_saved".to_owned(), Figure::Signed(stats.origin_saved())));
+    fields
+}
+
 fn gauges(state: &State, loader: &Loader) -> Fields {
     let standing = if loader.paused { "paused" } else { "closed" };
     let mut fields = vec![("state".to_owned(), Figure::Word(standing))];
@@ -152,6 +227,7 @@ fn memory(state: &State, stats: &Stats) -> Fields {
     named([
         ("used", alloc::live_bytes() as u64),
         ("engine", stats.memory as u64),
+        ("forecasts", state.engine.foretold().memory() as u64),
         ("flights", state.flights.memory() as u64),
         ("max_memory", state.settings.max_memory),
         ("queued_keys", stats.queued as u64),

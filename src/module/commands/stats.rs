@@ -24,7 +24,9 @@ impl Command for Stats {
         arity: -1,
         keys: Keys::None,
         arguments: &[Argument { optional: true, ..Argument::new("section", ArgumentKind::OneOf(&SECTION)) }],
-        reply: "Map of sections, or the fields of one: `warming` (queue, jobs, keys, reads), `loaders` (a map per loader), \
+        reply: "Map of sections, or the fields of one: `warming` (queue, jobs, keys, reads), `prediction` (the \
+                model, what was fetched ahead), `hits` (by class and `overall`, each `requests`, `hits`, `ratio`; the same of \
+                the `holdout`, and the `gain` over it; `warmed_hits`, `wasted`, `origin_saved`), `loaders` (a map per loader), \
                 `memory` (bytes), `threads` (time in slices of the main thread, panics caught). Counters count since the \
                 module was loaded.",
         notes: "`INFO warm` carries the same figures as flat fields.",
@@ -45,9 +47,9 @@ impl Command for Stats {
         let Some(metrics) = state::with(|state| Metrics::take(state)) else {
             return Reply::from(Refusal::not_ready()).into();
         };
-        let Metrics { warming, loaders, memory, threads } = metrics;
+        let Metrics { warming, prediction, hits, loaders, memory, threads } = metrics;
         let loaders = loaders.into_iter().map(|(name, fields)| (Reply::Text(name), map(fields))).collect();
-        let sections = [map(warming), Reply::Map(loaders), map(memory), map(threads)];
+        let sections = [map(warming), map(prediction), map(hits), Reply::Map(loaders), map(memory), map(threads)];
         let mut sections = SECTIONS.into_iter().zip(sections);
         match section {
             None => Reply::record(sections),
@@ -57,8 +59,10 @@ impl Command for Stats {
     }
 }
 
-const SECTION: [Argument; 4] = [
+const SECTION: [Argument; 6] = [
     Argument::flag("warming", "warming"),
+    Argument::flag("prediction", "prediction"),
+    Argument::flag("hits", "hits"),
     Argument::flag("loaders", "loaders"),
     Argument::flag("memory", "memory"),
     Argument::flag("threads", "threads"),
@@ -119,6 +123,7 @@ macro_rules! help_of {
 
 help_of!(LoaderHelp, "WARM.LOADER");
 help_of!(JobHelp, "WARM.JOB");
+help_of!(ModelHelp, "WARM.MODEL");
 help_of!(ConfigHelp, "WARM.CONFIG");
 
 fn lines(entries: &[Entry]) -> Verdict {
