@@ -224,7 +224,6 @@ pub fn step(ctx: &Context<'_>) -> Progress {
     if waiting > 0 {
         state::with(|state| {
             state.leftover = true;
-            state.pace.hold(clock::mono().after(super::slice::HALT));
             state.pulse.wake_at(clock::mono().after(super::slice::HALT));
         });
     }
