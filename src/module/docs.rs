@@ -66,9 +66,9 @@ const CONF_HEAD: &str = "\
 # unknown name, or if it has warm.* lines but no loadmodule line. It takes no
 # arguments after the library's path.
 #
-# Sizes are bytes; 1kb, 1mb and 1gb are powers of 1024. Spans of time are whole
-# seconds; 90s, 5m, 1h and 7d are understood, and CONFIG GET shows seconds.
-# CONFIG SET changes a directive while the server runs unless it says
+# Sizes are bytes; 1kb, 1mb and 1gb are powers of 1024. Spans of time are
+# whole seconds; 90s, 5m, 1h and 7d are understood, and CONFIG GET shows
+# seconds. CONFIG SET changes a directive while the server runs unless it says
 # otherwise, and CONFIG REWRITE keeps the change.
 #
 # Never write a secret into a directive: CONFIG GET and SLOWLOG show it. Take

@@ -18,19 +18,63 @@ use crate::engine::key::Key;
 /// Hints applied in one step; about 0.5 µs each.
 const HINTS_A_STEP: usize = 16;
 
+/// The idle time that is tried, and how far from it the server's answer may be: it counts in seconds, some in tens.
+const TRIED: Duration = Duration::from_secs(600);
+const NEAR: Duration = Duration::from_secs(20);
+
+/// From this heat on a key is to look used just now, where nothing finer is understood.
+const HOT: u8 = 128;
+
 /// Hints for keys that others wrote, half applied.
 pub type Pending = std::vec::IntoIter<(Key, u8)>;
+
+/// Whether the server understands the idle time that it is given.
+///
+/// Valkey 9.1 takes what the module API calls milliseconds for thousands of seconds (4718064 s came of 776 s), so the first
+/// hint is looked at. Where it went wrong, hot keys are still made to look used just now, and others are left alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum IdleTimes {
+    /// Not tried yet.
+    #[default]
+    Untried,
+    /// It does.
+    Understood,
+    /// It does not.
+    Misunderstood,
+}
 
 /// Tells the server how hot a key is that was just written; 0 says nothing. The context's database is the key's.
 pub fn give(ctx: &Context<'_>, name: &[u8], heat: u8) {
     if heat == 0 {
         return;
     }
-    if let Some(Some(temper)) = state::with(|state| state.temper(heat))
-        && ctx.temper(name, temper)
-    {
+    let Some(Some((temper, idle_times))) = state::with(|state| Some((state.temper(heat)?, state.idle_times))) else {
+        return;
+    };
+    let given = match (temper, idle_times) {
+        (Temper::Idle(idle), IdleTimes::Untried) => try_idle(ctx, name, idle),
+        (Temper::Idle(idle), IdleTimes::Misunderstood) if !idle.is_zero() => {
+            heat >= HOT && ctx.temper(name, Temper::Idle(Duration::ZERO))
+        }
+        _ => ctx.temper(name, temper),
+    };
+    if given {
         state::with(|state| state.counters.hints += 1);
     }
+}
+
+/// Gives the first idle time, and looks at what the server made of it.
+fn try_idle(ctx: &Context<'_>, name: &[u8], idle: Duration) -> bool {
+    if !ctx.temper(name, Temper::Idle(TRIED)) {
+        return false;
+    }
+    let is_near = |became: Duration| became.abs_diff(TRIED) <= NEAR;
+    let (idle_times, idle) = match ctx.idle_time(name) {
+        Some(became) if is_near(became) => (IdleTimes::Understood, idle),
+        _ => (IdleTimes::Misunderstood, Duration::ZERO),
+    };
+    state::with(|state| state.idle_times = idle_times);
+    ctx.temper(name, Temper::Idle(idle))
 }
 
 /// Applies a few of the hints that the engine sent.

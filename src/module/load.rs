@@ -11,6 +11,7 @@ use super::api::{Context, api, raw, symbols};
 use super::commands::TABLE;
 use super::describing::Described;
 use super::directives::Settings;
+use super::hints::IdleTimes;
 use super::incoming;
 use super::loaders::Loaders;
 use super::memory_policy::MemoryPolicy;
@@ -195,6 +196,7 @@ fn start(settings: Settings, loaders: Loaders) -> std::io::Result<State> {
         memory_policy: MemoryPolicy::UNKNOWN,
         looked_after: None,
         leads_told: None,
+        idle_times: IdleTimes::default(),
         hints: Vec::new().into_iter(),
         described: Described::default(),
         loaders_told: true,

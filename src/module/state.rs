@@ -112,6 +112,8 @@ pub struct State {
     pub looked_after: Option<Instant>,
     /// Of each loader, by name, the lead that the engine was told; `None`: it must be told.
     pub leads_told: Option<Vec<Duration>>,
+    /// Whether the server understands idle times.
+    pub idle_times: hints::IdleTimes,
     /// Eviction hints, half applied.
     pub hints: hints::Pending,
     /// Whether the engine knows what is defined.

@@ -62,9 +62,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quarter_more_or_less_is_near() {
+    fn less_than_a_quarter_more_or_less_is_near() {
         let ms = Duration::from_millis;
-        assert!(is_near(ms(100), ms(125)) && is_near(ms(100), ms(75)));
+        assert!(is_near(ms(100), ms(120)) && is_near(ms(100), ms(80)));
         assert!(!is_near(ms(100), ms(130)) && !is_near(ms(100), ms(70)));
     }
 }
