@@ -1,10 +1,11 @@
-//! What the main thread looks after once a second: what the server says of its memory, and how quick the origins are.
+//! What the main thread looks after once a second: what the server says of its memory, how quick the origins are, and
+//! what waits to be told and is told of with other work at most times.
 
 use std::time::Duration;
 
 use super::api::Context;
 use super::memory_policy::MemoryPolicy;
-use super::state::{self, State};
+use super::state;
 use crate::engine::time::Instant;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -26,7 +27,9 @@ pub fn turn(ctx: &Context<'_>, now: Instant) {
         if let Some(policy) = policy {
             state.memory_policy = policy;
         }
-        State::read_directives(state);
+        state.read_directives();
         state.renew_supplies();
+        // Reading through alone makes no slice that sends these.
+        state.send_described();
     });
 }

@@ -24,6 +24,9 @@ use members::{Batch, Members};
 /// Keys looked at in one step; about 0.5 µs each.
 const KEYS_A_STEP: usize = 32;
 
+/// Expansions that are tried in one step, if those before cannot go on.
+const TRIED_A_STEP: usize = 8;
+
 /// Keys sent to the engine in one message.
 const CHUNK: usize = 256;
 
@@ -210,7 +213,7 @@ fn may<'k>(caller: Option<&Caller>, need: Need, keys: impl IntoIterator<Item = &
 /// One step of the oldest expansion that can make one; the others take their turns after it.
 pub fn step(ctx: &Context<'_>) -> Progress {
     let waiting = state::with(|state| state.expansions.len()).unwrap_or(0);
-    for _ in 0..waiting {
+    for _ in 0..waiting.min(TRIED_A_STEP) {
         let Some(Some(mut expansion)) = state::with(|state| state.expansions.pop_front()) else { break };
         ctx.select(expansion.db);
         let outcome = expansion.advance(ctx);

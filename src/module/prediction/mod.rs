@@ -186,9 +186,10 @@ impl Foretelling {
     }
 
     /// The engine was built anew: what it had handed out is nobody's.
-    pub fn engine_lost(&mut self) {
+    pub fn engine_lost(&mut self, now: Now) {
         self.out = None;
-        self.writer.restart();
+        self.writer.rest(now);
+        self.next_round = now.mono.after(ROUND);
         let lost = Reply::from(argument("the training was lost in an internal error, see the log".to_owned()));
         self.students.drain(..).for_each(|client| client.answer(lost.clone()));
     }

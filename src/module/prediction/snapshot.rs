@@ -175,6 +175,12 @@ impl Writer {
         SOONEST
     }
 
+    /// Gives up what is half written, and rests for a while.
+    pub fn rest(&mut self, now: Now) {
+        self.draft = None;
+        self.next = now.mono.after(SOONEST);
+    }
+
     /// Begins anew with the next turn: what was known is outdated.
     pub fn restart(&mut self) {
         self.draft = None;

@@ -5,10 +5,13 @@
 //! are bounded by the orders that may be outstanding. The thread sleeps until a message comes or the engine wants to be
 //! asked again.
 //!
+//! Prediction's part, and the thread that learns, are in [`prediction`]; what messages come to is in `desk`.
+//!
 //! A panic is noted, and the engine is built anew: its jobs are lost, orders still under way settle as unknown, and
 //! clients that wait for a job are told so.
 
-use std::collections::HashMap;
+mod desk;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -27,18 +30,18 @@ use super::prediction::{self, Foretelling, Hinted};
 use super::pulse::Waker;
 use super::reply::{Refusal, Reply};
 use super::{clock, entry, threads};
-use crate::engine::Engine;
 use crate::engine::foresight::supply::Supply;
-use crate::engine::jobs::{JobFilter, JobState, Opening};
+use crate::engine::jobs::JobFilter;
 use crate::engine::key::Key;
 use crate::engine::orders::{Order, Step};
 use crate::engine::outcome::Role;
 use crate::engine::progress::Scope;
-use crate::engine::request::{JobId, JobSpec, LoaderId, LoaderRules, Priority, Reason, Request};
+use crate::engine::request::{JobId, JobSpec, LoaderRules, Priority, Request};
 use crate::engine::settings::Settings;
 use crate::engine::settlement::{OrderId, Settlement};
 use crate::engine::stats::Stats;
 use crate::engine::time::Instant;
+use desk::Desk;
 
 /// Messages that may wait; each is at most one slice's work.
 const MESSAGES: usize = 4096;
@@ -173,7 +176,7 @@ pub fn start(settings: Settings, waker: Waker) -> std::io::Result<(EngineHandle,
         while catch_unwind(AssertUnwindSafe(|| owner.run())).is_err() {
             entry::note_panic("the engine thread");
             owner.desk = owner.desk.rebuilt();
-            owner.foretelling.engine_lost();
+            owner.foretelling.engine_lost(clock::now());
         }
         // The inbox goes first: the thread that learns must not wait for room in it.
         let Owner { inbox, mut foretelling, .. } = owner;
@@ -230,20 +233,6 @@ struct Owner {
     published: Arc<ArcSwap<Stats>>,
     foretelling: Foretelling,
     desk: Desk,
-}
-
-/// The engine, and the clients that wait for it.
-struct Desk {
-    engine: Engine,
-    settings: Settings,
-    loaders: Vec<LoaderRules>,
-    supplies: Vec<Supply>,
-    /// What the loaders are called, also those that are gone while keys remember them.
-    names: HashMap<LoaderId, Arc<str>>,
-    /// Keys accepted and rejected so far, of jobs whose keys still come.
-    open: HashMap<JobId, (u64, u64)>,
-    /// Clients that wait for a job's end, each until an instant.
-    waiting: Vec<(JobId, Instant, BlockedClient)>,
 }
 
 impl Owner {
@@ -349,146 +338,5 @@ impl Owner {
 
     fn publish(&self) {
         self.published.store(Arc::new(self.desk.engine.stats()));
-    }
-}
-
-impl Desk {
-    fn new(settings: Settings) -> Self {
-        Desk {
-            engine: Engine::new(settings.clone()),
-            settings,
-            loaders: Vec::new(),
-            supplies: Vec::new(),
-            names: HashMap::new(),
-            open: HashMap::new(),
-            waiting: Vec::new(),
-        }
-    }
-
-    fn rebuilt(&mut self) -> Self {
-        for (_, _, client) in self.waiting.drain(..) {
-            client.answer(Reply::Error("ERR the job was lost in an internal error, see the log".to_owned()));
-        }
-        let mut desk = Desk::new(self.settings.clone());
-        desk.loaders = std::mem::take(&mut self.loaders);
-        desk.names = std::mem::take(&mut self.names);
-        desk.supplies = std::mem::take(&mut self.supplies);
-        desk.engine.set_loaders(clock::now(), desk.loaders.clone());
-        desk.engine.set_supplies(clock::now(), desk.supplies.clone());
-        desk
-    }
-
-    fn handle(&mut self, message: Message) {
-        let now = clock::now();
-        match message {
-            Message::Open(job, spec) => {
-                if self.engine.open_job(now, job, spec) == Opening::Opened {
-                    self.open.insert(job, (0, 0));
-                }
-            }
-            Message::Enqueue(job, requests) => {
-                let taken = self.engine.enqueue(now, job, requests);
-                if let Some((accepted, rejected)) = self.open.get_mut(&job) {
-                    *accepted += taken.accepted as u64;
-                    *rejected += taken.rejected as u64;
-                }
-            }
-            Message::Want(request, priority) => {
-                // A full queue means that the key stays cold, as it was; the engine counts it.
-                self.engine.want(now, request, priority, Reason::Request);
-            }
-            Message::Seal(job, sealed) => {
-                let counted = self.open.remove(&job);
-                self.engine.seal_job(now, job);
-                match (counted, sealed) {
-                    (Some((accepted, rejected)), Some(sealed)) => self.sealed(job, accepted, rejected, sealed),
-                    (None, Some(sealed)) => sealed.client.answer(Refusal::QueueFull("too many jobs run").into()),
-                    (_, None) => {}
-                }
-            }
-            Message::Settle(settlements) => {
-                settlements.into_iter().for_each(|settlement| self.engine.settle(now, settlement));
-            }
-            Message::Vitals(memory, role) => self.engine.set_vitals(memory, role),
-            Message::Loaders(loaders) => {
-                self.names.extend(loaders.iter().map(|(rules, name)| (rules.id, Arc::clone(name))));
-                self.loaders = loaders.into_iter().map(|(rules, _)| rules).collect();
-                self.engine.set_loaders(now, self.loaders.clone());
-            }
-            Message::Supplies(supplies) => {
-                self.supplies = supplies.clone();
-                self.engine.set_supplies(now, supplies);
-            }
-            Message::Describe(descriptions) => {
-                descriptions.iter().for_each(|(key, features)| self.engine.describe(now, key, features));
-            }
-            Message::Flushed(scope) => self.engine.flushed(scope),
-            Message::Configure(settings) => {
-                self.settings = (*settings).clone();
-                self.engine.configure(*settings);
-            }
-            Message::Pause => self.engine.pause(),
-            Message::Resume => self.engine.resume(),
-            Message::Ask(question, client) => self.answer(question, client),
-            // These need what only the owner has; `Owner::hear` handles them.
-            Message::List(..) | Message::Trained(_) | Message::Stop => {}
-        }
-    }
-
-    fn sealed(&mut self, job: JobId, accepted: u64, rejected: u64, sealed: Sealed) {
-        match sealed.wait {
-            Some(until) => self.wait(job, until, sealed.client),
-            None => sealed.client.answer(Reply::record([
-                ("job", Reply::count(job.0)),
-                ("accepted", Reply::count(accepted)),
-                ("fresh", Reply::count(sealed.fresh)),
-                ("no_loader", Reply::count(sealed.no_loader)),
-                ("rejected", Reply::count(rejected + sealed.denied)),
-            ])),
-        }
-    }
-
-    /// Lets a client wait for a job's end; one that has ended is told of at once.
-    fn wait(&mut self, job: JobId, until: Instant, client: BlockedClient) {
-        let now = clock::now();
-        match self.engine.job(now, job) {
-            Some(status) if status.state == JobState::Running => {
-                if self.waiting.len() < MOST_WAITING {
-                    self.waiting.push((job, until, client));
-                } else {
-                    client.answer(Refusal::QueueFull("too many clients wait for jobs").into());
-                }
-            }
-            _ => client.answer(answers::job(&self.engine, now, job)),
-        }
-    }
-
-    fn answer(&mut self, question: Question, client: BlockedClient) {
-        let now = clock::now();
-        match question {
-            Question::Job(job) => client.answer(answers::job(&self.engine, now, job)),
-            Question::Jobs(filter, count) => client.answer(answers::jobs(&self.engine, now, filter, count)),
-            Question::Progress(key) => client.answer(answers::progress(&self.engine, &self.names, &key)),
-            Question::Queue(count) => client.answer(answers::queue(&self.engine, count)),
-            Question::Wait(job, until) => self.wait(job, until, client),
-            // These need what only the owner has; `Owner::hear` handles them.
-            Question::Cancel(_) | Question::Foretell(_) => {}
-        }
-    }
-
-    /// Answers those who wait for jobs that have ended.
-    fn end_jobs(&mut self, ended: &[JobId]) {
-        let now = clock::now();
-        let engine = &self.engine;
-        for (job, _, client) in self.waiting.extract_if(.., |(job, _, _)| ended.contains(job)) {
-            client.answer(answers::job(engine, now, job));
-        }
-    }
-
-    /// Answers those whose wait ran out.
-    fn end_waits(&mut self, now: Instant) {
-        for (_, _, client) in self.waiting.extract_if(.., |(_, until, _)| *until <= now) {
-            client.answer(Refusal::Timeout.into());
-        }
     }
 }
