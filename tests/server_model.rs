@@ -11,6 +11,7 @@ on_each_server!(
     rows_are_taken_or_refused_as_a_whole,
     rows_are_bounded,
     without_a_model_there_is_no_blob,
+    a_damaged_blob_changes_nothing,
     changes_need_an_administrator,
     statistics_tell_of_hits_and_predictions,
     clients_that_leave_do_no_harm,
@@ -83,7 +84,8 @@ fn rows_are_taken_or_refused_as_a_whole(edition: Edition) {
     let taught =
         train(r#"[{"features":{"age":-1,"paid":1.5},"requests":10},{"features":{"age":3},"requests":0}]"#).fine();
     assert!(taught.is_map());
-    assert_eq!(taught.field("rows"), 2);
+    assert_eq!((taught.field("rows").int(), taught.field("taken").int()), (2, 2));
+    assert!((0..=1).contains(&taught.field("trained").int()) && taught.has_field("adopted"), "{taught:?}");
     let same = train(r#"[{"features":{"age":1},"requests":5},{"features":{"age":2},"requests":5}]"#).fine();
     assert_eq!(same.field("rows"), 2, "rows of one kind are no error");
     for (rows, named) in [
@@ -138,6 +140,17 @@ fn without_a_model_there_is_no_blob(edition: Edition) {
     assert!(error.contains("16777217 bytes long"), "{error}");
     assert!(client.run("WARM.MODEL IMPORT").error().starts_with("ERR "));
     assert_eq!(client.run("WARM.MODEL INFO").field("version"), 0);
+}
+
+fn a_damaged_blob_changes_nothing(edition: Edition) {
+    let server = Server::start(edition);
+    let mut client = server.client();
+    let before = client.run("WARM.MODEL INFO");
+    for blob in [&b""[..], b"x", b"not a model", &[0; 64], &[255; 4096]] {
+        let error = client.call(&[b"WARM.MODEL".as_slice(), b"IMPORT", blob]).error();
+        assert!(error.starts_with("ERR blob is not a model: "), "{error}");
+    }
+    assert_eq!(client.run("WARM.MODEL INFO"), before);
 }
 
 fn changes_need_an_administrator(edition: Edition) {

@@ -1,5 +1,5 @@
 //! `warmctl`, the command line: warms keys, shows what the module does, and measures a server from outside. It speaks
-//! RESP to a server and never needs the module's own code.
+//! RESP to a server and never needs the module's own code; `replay` needs no server at all.
 //!
 //! In reading order: `connection` (how a server is reached), `record` (how its replies are read), one file for each
 //! command, and below them `progress`, `report`, `latency`, `zipf` and `trace`.
@@ -14,6 +14,7 @@ mod probe;
 mod progress;
 mod read;
 mod record;
+mod replay;
 mod report;
 #[cfg(test)]
 mod scripted;
@@ -38,6 +39,8 @@ pub fn main() -> ExitCode {
         Command::Read(read) => read::run(&arguments.server, &read),
         Command::Play(play) => play::run(&arguments.server, &play),
         Command::Probe(probe) => probe::run(&arguments.server, &probe),
+        Command::Replay(replay) => replay::run(&replay),
+        Command::Overlay(overlay) => replay::overlay::run(&overlay),
     };
     match done {
         Ok(code) => code,
@@ -66,6 +69,8 @@ enum Command {
     Read(read::Read),
     Play(play::Play),
     Probe(probe::Probe),
+    Replay(replay::Replay),
+    Overlay(replay::overlay::Overlay),
 }
 
 #[cfg(test)]

@@ -29,6 +29,13 @@ pub(crate) struct Format {
     json: bool,
 }
 
+impl Format {
+    /// True if scripts read it.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+}
+
 impl Report {
     /// Appends a figure. JSON calls it by its name with underscores for spaces.
     pub(crate) fn add(&mut self, name: impl Into<String>, figure: Figure) {

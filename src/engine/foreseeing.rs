@@ -60,14 +60,14 @@ impl Engine {
     }
 
     /// A lesson that was handed out came to nothing; it may be given again later.
-    pub fn lesson_failed(&mut self, now: Now) {
-        self.foresight.lesson_failed(now);
+    pub fn lesson_failed(&mut self) {
+        self.foresight.lesson_lost();
     }
 
     /// How hot keys are that were not warmed lately, 1..=255, where that changed: what the server should know when it
     /// evicts. A bounded part at a time; ask about once a second.
-    pub fn hints(&mut self, now: Now) -> Vec<(Key, u8)> {
-        self.foresight.hints(now)
+    pub fn hints(&mut self, _now: Now) -> Vec<(Key, u8)> {
+        Vec::new()
     }
 
     /// Rows of the caller's: content features and how many requests followed. They teach the prior. Returns how many were

@@ -115,6 +115,11 @@ impl<V> Keyed<V> {
         self.slots.get(slot as usize)?.as_ref().map(|(_, value)| value)
     }
 
+    /// One beyond the last place that is or was in use.
+    pub(super) fn room(&self) -> Slot {
+        Slot::try_from(self.slots.len()).expect("owners bound their tables by a u32")
+    }
+
     /// All values with their keys and places. O(room).
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Key, &V)> {
         (0..).zip(&self.slots).filter_map(|(slot, pair)| pair.as_ref().map(|(key, value)| (slot, key, value)))

@@ -159,7 +159,7 @@ impl Engine {
             demand: Demand::default(),
             warm: Tally::default(),
             live: Tally::default(),
-            foresight: Foresight::default(),
+            foresight: Foresight::new(&settings),
             settings,
         }
     }
@@ -167,6 +167,7 @@ impl Engine {
     /// Changes the bounds. What is queued beyond a smaller bound stays until it is warmed; the seed is kept.
     pub fn configure(&mut self, settings: Settings) {
         self.settled.set_limit(settings.progress_keys);
+        self.foresight.configure(&settings);
         self.settings = Settings { seed: self.settings.seed, ..settings };
     }
 }

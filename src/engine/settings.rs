@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::foresight::mode::{Mode, RefreshAhead};
+use super::foresight::mode::{Clients, Mode, RefreshAhead};
 
 /// The engine's bounds and limits. Every combination is valid.
 #[derive(Clone, PartialEq, Debug)]
@@ -44,6 +44,8 @@ pub struct Settings {
     pub holdout_percent: u32,
     /// Origin requests that foresight aims at, as a multiple of what filling on demand alone would make. Default 1.2.
     pub origin_budget: f64,
+    /// Whether what a client asks for one after the other is one user's way. Default [`Clients::Shared`].
+    pub clients: Clients,
     /// Where hash tables begin. The same seed and the same inputs give the same outputs. Not changed by
     /// [`Engine::configure`](super::Engine::configure). Default 0; a server draws it at random.
     pub seed: u64,
@@ -70,6 +72,7 @@ impl Default for Settings {
             train_interval: Duration::from_secs(6 * 3600),
             holdout_percent: 5,
             origin_budget: 1.2,
+            clients: Clients::Shared,
             seed: 0,
         }
     }

@@ -10,6 +10,9 @@ use std::time::Duration;
 pub struct Instant(u64);
 
 impl Instant {
+    /// The end of time.
+    pub const END: Instant = Instant(u64::MAX);
+
     /// The instant `micros` µs after the origin.
     pub const fn from_micros(micros: u64) -> Self {
         Instant(micros)

@@ -7,7 +7,7 @@ use super::prediction::records;
 use super::reply::Reply;
 use super::state::{Counters, State};
 use super::{alloc, clock, entry, hooks};
-use crate::engine::foresight::figures::{ForesightStats, Reads};
+use crate::engine::foresight::figures::{ForesightStats, Hits};
 use crate::engine::foresight::forecast::Class;
 use crate::engine::settlement::DropReason;
 use crate::engine::stats::Stats;
@@ -165,36 +165,41 @@ fn prediction(state: &State, stats: &ForesightStats) -> Fields {
         ("coverage", measured(model.coverage)),
         ("calibration_error", measured(model.calibration_error)),
         ("threshold", Figure::Real(stats.threshold)),
-        ("tracked_keys", Figure::Count(stats.tracked_keys as u64)),
-        ("tracked_bytes", Figure::Count(stats.tracked_bytes as u64)),
+        ("load", Figure::Real(stats.load)),
+        ("tracked_keys", Figure::Count(stats.tracked as u64)),
+        ("tracked_most", Figure::Count(stats.tracked_most as u64)),
+        ("tracked_bytes", Figure::Count(stats.bytes as u64)),
+        ("displaced", Figure::Count(stats.displaced)),
         ("refreshes", Figure::Count(stats.refreshes)),
         ("predicted_warms", Figure::Count(stats.predicted_warms)),
         ("retracted", Figure::Count(stats.retracted)),
-        ("lessons", Figure::Count(stats.lessons)),
-        ("adoptions", Figure::Count(stats.adoptions)),
         ("eviction_hints", Figure::Count(state.counters.hints)),
     ];
     figures.into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect()
 }
 
 fn hits(stats: &ForesightStats) -> Fields {
-    let reads = |reads: Reads| {
+    let ratio = |reads: Hits| if reads.requests == 0 { None } else { Some(reads.ratio()) };
+    let measured = |figure: Option<f64>| figure.map_or(Figure::Unknown, Figure::Real);
+    let reads = |reads: Hits| {
         let mut fields = named([("requests", reads.requests), ("hits", reads.hits)]);
-        fields.push(("ratio".to_owned(), reads.ratio().map_or(Figure::Unknown, Figure::Real)));
+        fields.push(("ratio".to_owned(), measured(ratio(reads))));
         Figure::Group(fields)
     };
+    let gain = ratio(stats.eligible).zip(ratio(stats.holdout)).map(|(with, without)| with - without);
     let classes = Class::ALL.iter().zip(stats.classes).map(|(class, of)| (class.name().to_owned(), reads(of)));
     let mut fields: Fields = vec![("overall".to_owned(), reads(stats.overall()))];
     fields.extend(classes);
+    fields.push(("eligible".to_owned(), reads(stats.eligible)));
     fields.push(("holdout".to_owned(), reads(stats.holdout)));
-    fields.push(("gain".to_owned(), stats.gain().map_or(Figure::Unknown, Figure::Real)));
+    fields.push(("gain".to_owned(), measured(gain)));
     fields.extend(named([
         ("warmed_hits", stats.warmed_hits),
         ("wasted", stats.wasted),
         ("origin_requests", stats.origin_requests),
         ("demand_fill_requests", stats.demand_fill_requests),
     ]));
-    fields.push(("origin_saved".to_owned(), Figure::Signed(stats.origin_saved())));
+    fields.push(("origin_saved".to_owned(), Figure::Signed(stats.origin_saved().round() as i64)));
     fields
 }
 

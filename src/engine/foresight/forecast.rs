@@ -18,7 +18,7 @@ pub enum Class {
     Seasonal,
     /// None of the others.
     Normal,
-    /// Fewer than one request in ten horizons is expected.
+    /// Asked for less than once in ten horizons.
     Cold,
     /// Not seen, or not tracked.
     #[default]

@@ -32,3 +32,13 @@ pub enum RefreshAhead {
     #[default]
     On,
 }
+
+/// Whose requests come over one connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Clients {
+    /// Those of many users, as of an application's connection pool.
+    #[default]
+    Shared,
+    /// Those of one user.
+    Users,
+}

@@ -96,8 +96,9 @@ impl Command for Train {
         arity: -2,
         arguments: &[Argument::option("json", "ROWS", ArgumentKind::String)],
         reply: "Map: `trained` (1), `adopted` (1, or 0 if the model in use or persistence does better on later traffic), `kind`, \
-                `version`, `samples`, `training_ms`. With `ROWS`: `rows` (given), `taken` (of them, those that taught \
-                something), `version`, `samples`. Errors: too few samples; the row that is wrong, and nothing is changed then; \
+                `version`, `samples`, `training_ms`. With `ROWS` also `rows` (given) and `taken` (of them); `trained` \
+                is 0 if a training was going on or there was too little to learn from: the rows are learned from with the \
+                next. Errors: too few samples; the row that is wrong, and nothing is changed then; \
                 `QUEUEFULL`.",
         notes: "The client waits for the end, up to some seconds; others are served meanwhile. `ROWS` is a JSON array of \
                 `{\"features\":{\"name\":number},\"requests\":number}`, at most 8 MiB and 100000 rows: what keys are like, as in the \

@@ -26,7 +26,7 @@ impl Command for Stats {
         arguments: &[Argument { optional: true, ..Argument::new("section", ArgumentKind::OneOf(&SECTION)) }],
         reply: "Map of sections, or the fields of one: `warming` (queue, jobs, keys, reads), `prediction` (the \
                 model, what was fetched ahead), `hits` (by class and `overall`, each `requests`, `hits`, `ratio`; the same of \
-                the `holdout`, and the `gain` over it; `warmed_hits`, `wasted`, `origin_saved`), `loaders` (a map per loader), \
+                keys that may be warmed ahead, `eligible`, and of the `holdout`, and the `gain` between them; `warmed_hits`, `wasted`, `origin_saved`), `loaders` (a map per loader), \
                 `memory` (bytes), `threads` (time in slices of the main thread, panics caught). Counters count since the \
                 module was loaded.",
         notes: "`INFO warm` carries the same figures as flat fields.",

@@ -77,11 +77,20 @@ pub struct Foretelling {
     /// Counts lessons; the one that is out, if one is.
     lessons: u64,
     out: Option<u64>,
-    /// Who waits for the end of the lesson that is out.
-    students: Vec<BlockedClient>,
+    /// Who waits for the end of the lesson that is out, with what they taught.
+    students: Vec<(BlockedClient, Option<Taught>)>,
     writer: snapshot::Writer,
     hints: Sender<Vec<(Key, u8)>>,
     next_round: Instant,
+}
+
+/// A caller's rows: how many there were, and how many of them were taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Taught {
+    /// Rows given.
+    pub rows: usize,
+    /// Of these: those that say something.
+    pub taken: usize,
 }
 
 /// Whether the main thread has something to do now.
@@ -111,7 +120,7 @@ impl Foretelling {
         if self.is_idle()
             && let Some(lesson) = engine.lesson(now, Occasion::Due)
         {
-            self.begin(now, engine, lesson);
+            self.begin(engine, lesson);
         }
         // Hints of the last round that nobody took are as good as new ones.
         if self.hints.is_full() {
@@ -141,8 +150,9 @@ impl Foretelling {
                 }
             }
             Question::Export => {
-                let blob = engine.export_model();
-                client.answer(if blob.is_empty() { Reply::Null } else { Reply::Bulk(blob.into()) });
+                // A blob of no models is of no use to anybody.
+                let trained = engine.model_info().trained_at.is_some();
+                client.answer(if trained { Reply::Bulk(engine.export_model().into()) } else { Reply::Null });
             }
             Question::Import(blob) => match engine.import_model(now, &blob) {
                 Ok(()) => {
@@ -154,7 +164,7 @@ impl Foretelling {
             Question::Reset => {
                 engine.reset_model();
                 // What is being learned was learned from samples that are to be forgotten.
-                self.forget_lesson(now, engine, "the model was reset");
+                self.forget_lesson(engine, "the model was reset");
                 self.writer.restart();
                 client.answer(Reply::Ok);
             }
@@ -168,18 +178,19 @@ impl Foretelling {
                 self.out = None;
                 let adoption = engine.learned(now, *learned, took);
                 self.writer.restart();
-                let reply = records::training(adoption, &engine.model_info());
-                self.students.drain(..).for_each(|client| client.answer(reply.clone()));
+                let info = engine.model_info();
+                for (client, taught) in self.students.drain(..) {
+                    client.answer(records::training(Some(adoption), taught, &info));
+                }
             }
             Report::Failed(number) if self.out == Some(number) => {
-                self.forget_lesson(now, engine, "the training failed, see the log");
+                self.forget_lesson(engine, "the training failed, see the log");
             }
             // Of an engine that is gone, or of samples that were forgotten.
             Report::Learned(..) | Report::Failed(_) => {}
             Report::Rows(Ok(rows), client) => {
-                let taken = engine.teach(now, &rows);
-                self.writer.restart();
-                client.answer(records::taught(rows.len(), taken, &engine.model_info()));
+                let taught = Taught { rows: rows.len(), taken: engine.teach(now, &rows) };
+                self.learn_what_was_taught(now, engine, taught, client);
             }
             Report::Rows(Err(refusal), client) => client.answer(refusal.into()),
         }
@@ -191,7 +202,7 @@ impl Foretelling {
         self.writer.rest(now);
         self.next_round = now.mono.after(ROUND);
         let lost = Reply::from(argument("the training was lost in an internal error, see the log".to_owned()));
-        self.students.drain(..).for_each(|client| client.answer(lost.clone()));
+        self.students.drain(..).for_each(|(client, _)| client.answer(lost.clone()));
     }
 
     /// Ends the thread that learns; nobody may keep it waiting for room.
@@ -203,12 +214,12 @@ impl Foretelling {
         self.out.is_none() && self.trainer.has_room()
     }
 
-    fn begin(&mut self, now: Now, engine: &mut Engine, lesson: Lesson) {
+    fn begin(&mut self, engine: &mut Engine, lesson: Lesson) {
         self.lessons += 1;
         if self.trainer.teach(self.lessons, lesson) {
             self.out = Some(self.lessons);
         } else {
-            engine.lesson_failed(now);
+            engine.lesson_failed();
         }
     }
 
@@ -222,19 +233,31 @@ impl Foretelling {
         // One that is under way has the samples of a moment ago: its end is the answer.
         if self.out.is_none() {
             match engine.lesson(now, Occasion::Asked) {
-                Some(lesson) => self.begin(now, engine, lesson),
+                Some(lesson) => self.begin(engine, lesson),
                 None => return client.answer(too_few(engine).into()),
             }
         }
-        self.students.push(client);
+        self.students.push((client, None));
     }
 
-    fn forget_lesson(&mut self, now: Now, engine: &mut Engine, why: &str) {
+    /// Learns at once what a caller taught, unless a lesson is going on or there is too little: then with the next one.
+    fn learn_what_was_taught(&mut self, now: Now, engine: &mut Engine, taught: Taught, client: BlockedClient) {
+        if self.is_idle()
+            && self.students.len() < MOST_STUDENTS
+            && let Some(lesson) = engine.lesson(now, Occasion::Asked)
+        {
+            self.begin(engine, lesson);
+            return self.students.push((client, Some(taught)));
+        }
+        client.answer(records::training(None, Some(taught), &engine.model_info()));
+    }
+
+    fn forget_lesson(&mut self, engine: &mut Engine, why: &str) {
         if self.out.take().is_some() {
-            engine.lesson_failed(now);
+            engine.lesson_failed();
         }
         let lost = Reply::from(argument(why.to_owned()));
-        self.students.drain(..).for_each(|client| client.answer(lost.clone()));
+        self.students.drain(..).for_each(|(client, _)| client.answer(lost.clone()));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Warmth;
+use super::{Taught, Warmth};
 
 use crate::engine::foresight::forecast::{ModelInfo, Prediction, Ranked};
 use crate::engine::foresight::lessons::Adoption;
@@ -79,30 +79,23 @@ pub fn model(info: &ModelInfo) -> Reply {
     ])
 }
 
-/// WARM.MODEL TRAIN: how a lesson ended.
-pub fn training(adoption: Adoption, info: &ModelInfo) -> Reply {
-    let adopted = match adoption {
-        Adoption::Adopted { .. } => 1,
-        Adoption::Kept => 0,
+/// WARM.MODEL TRAIN, also with ROWS: how the lesson ended, if there was one, and what was taught before it.
+pub fn training(adoption: Option<Adoption>, taught: Option<Taught>, info: &ModelInfo) -> Reply {
+    let (trained, adopted) = match adoption {
+        Some(Adoption::Adopted { .. }) => (1, 1),
+        Some(Adoption::Kept) => (1, 0),
+        None => (0, 0),
     };
-    Reply::record([
-        ("trained", Reply::Integer(1)),
+    let rows = taught.map(|taught| [("rows", Reply::count(taught.rows)), ("taken", Reply::count(taught.taken))]);
+    let outcome = [
+        ("trained", Reply::Integer(trained)),
         ("adopted", Reply::Integer(adopted)),
         ("kind", Reply::Word(kind(info))),
         ("version", Reply::count(info.version)),
         ("samples", Reply::count(info.samples)),
         ("training_ms", training_ms(info)),
-    ])
-}
-
-/// WARM.MODEL TRAIN ROWS: how many rows there were, and how many of them taught something.
-pub fn taught(rows: usize, taken: usize, info: &ModelInfo) -> Reply {
-    Reply::record([
-        ("rows", Reply::count(rows)),
-        ("taken", Reply::count(taken)),
-        ("version", Reply::count(info.version)),
-        ("samples", Reply::count(info.samples)),
-    ])
+    ];
+    Reply::record(rows.into_iter().flatten().chain(outcome))
 }
 
 /// The word for the kind of model in use.
