@@ -24,8 +24,9 @@ on_each_server!(
     wrong_arity_is_an_error_everywhere,
 );
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 18] = [
     "warm.config",
+    "warm.enqueue",
     "warm.fill",
     "warm.get",
     "warm.help",
@@ -34,11 +35,14 @@ const COMMANDS: [&str; 14] = [
     "warm.load",
     "warm.loader",
     "warm.mget",
+    "warm.model",
     "warm.pause",
+    "warm.predict",
     "warm.progress",
     "warm.queue",
     "warm.resume",
     "warm.stats",
+    "warm.top",
 ];
 
 fn every_command_is_documented(edition: Edition) {
@@ -67,6 +71,8 @@ fn keys_are_found_in_commands(edition: Edition) {
         ("WARM.LEASE a TTL 1s", vec!["a"]),
         ("WARM.FILL a token value EX 10", vec!["a"]),
         ("WARM.PROGRESS a", vec!["a"]),
+        ("WARM.PREDICT a HORIZON 1h FEATURES 1 b 2", vec!["a"]),
+        ("WARM.ENQUEUE a PRIORITY 5 FEATURES 1 b 2", vec!["a"]),
     ] {
         assert_eq!(client.run(&format!("COMMAND GETKEYS {command}")).fine().texts(), keys, "{command}");
         let flagged = client.run(&format!("COMMAND GETKEYSANDFLAGS {command}")).fine().items();
@@ -74,7 +80,7 @@ fn keys_are_found_in_commands(edition: Edition) {
         assert_eq!(found, keys, "{command}");
         let flags = flagged[0].items()[1].texts();
         assert!(!flags.is_empty(), "{command} has no flags");
-        if command.starts_with("WARM.FILL") {
+        if command.starts_with("WARM.FILL") || command.starts_with("WARM.ENQUEUE") {
             assert!(flags.iter().any(|flag| flag == "OW" || flag == "RW"), "{flags:?}");
         }
     }
@@ -119,6 +125,8 @@ fn keys_are_guarded_by_permissions(edition: Edition) {
         "WARM.LEASE other:1",
         "WARM.FILL other:1 1 v",
         "WARM.PROGRESS other:1",
+        "WARM.PREDICT other:1",
+        "WARM.ENQUEUE other:1",
     ] {
         assert_forbidden(&client.run(command), command);
     }
@@ -186,7 +194,7 @@ fn directives_are_shown_and_set(edition: Edition) {
     let server = Server::start(edition);
     let mut client = server.client();
     let all = client.run("CONFIG GET warm.*").fine();
-    for name in ["file", "enable-loader-commands", "queue-length", "slice-us", "log-keys"] {
+    for name in ["file", "enable-loader-commands", "queue-length", "slice-us", "log-keys", "horizon", "predict"] {
         assert!(all.has_field(&format!("warm.{name}")), "{name} is not in {all:?}");
     }
     assert_eq!(all.field("warm.slice-us"), "100");
@@ -239,7 +247,7 @@ fn statistics_come_in_sections(edition: Edition) {
     let mut client = server.load_content_from(&origin, "");
     client.run("WARM.GET content:1").fine();
     let all = client.run("WARM.STATS").fine();
-    for section in ["warming", "loaders", "memory", "threads"] {
+    for section in ["warming", "prediction", "hits", "loaders", "memory", "threads"] {
         assert!(all.has_field(section), "{section} is not in {:?}", all.fields());
         let one = client.run(&format!("WARM.STATS {section}")).fine();
         assert_eq!(one.fields(), all.field(section).fields(), "{section}");
@@ -271,6 +279,10 @@ fn records_are_maps_or_flat_arrays(edition: Edition) {
         "WARM.LOADER TEST content content:1",
         "WARM.STATS",
         "WARM.STATS memory",
+        "WARM.STATS hits",
+        "WARM.PREDICT content:1",
+        "WARM.ENQUEUE content:1",
+        "WARM.MODEL INFO",
     ] {
         let (new, old) = (new.run(command).fine(), old.run(command).fine());
         assert!(new.is_map() && !old.is_map(), "{command}");

@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use super::Engine;
+use super::demand::Admission;
 use super::foresight::forecast::{ContentFeature, ModelInfo, Prediction, Ranked};
 use super::foresight::lessons::{Adoption, Learned, Lesson, Occasion, Row};
 use super::foresight::seen::Seen;
 use super::foresight::supply::Supply;
-use super::foresight::{Ask, Selection, forecast::ModelBlobError};
+use super::foresight::{Ask, Filled, Selection, Wish, forecast::ModelBlobError};
 use super::key::Key;
+use super::keyed::Slot;
 use super::pattern::Pattern;
-use super::time::Now;
+use super::request::{Plan, Reason, Request};
+use super::settlement::{DropReason, Settled, Settlement};
+use super::stats::Held;
+use super::time::{Instant, Now};
 
 impl Engine {
     /// One thing happened to one key: what prediction learns from. O(1); for a key that is tracked, no allocation.
@@ -59,6 +64,17 @@ impl Engine {
         self.foresight.learned(now, learned, took)
     }
 
+    /// A lesson that was handed out came to nothing; it may be given again later.
+    pub fn lesson_failed(&mut self) {
+        self.foresight.lesson_lost();
+    }
+
+    /// How hot keys are that were not warmed lately, 1..=255, where that changed: what the server should know when it
+    /// evicts. A bounded part at a time; ask about once a second.
+    pub fn hints(&mut self, now: Now) -> Vec<(Key, u8)> {
+        self.foresight.hints(now)
+    }
+
     /// Rows of the caller's: content features and how many requests followed. They teach the prior. Returns how many were
     /// taken.
     pub fn teach(&mut self, now: Now, rows: &[Row]) -> usize {
@@ -82,4 +98,59 @@ impl Engine {
     pub fn reset_model(&mut self) {
         self.foresight.reset_model();
     }
+
+    /// Lets foresight do what is due, and queues what it wishes for. When it wants to be asked again.
+    pub(super) fn foresee(&mut self, now: Now) -> Option<Instant> {
+        if self.held() == Held::Inactive {
+            return None;
+        }
+        let next = self.foresight.turn(now, KEYS_A_TURN);
+        while let Some(Wish { key, loader, reason, priority }) = self.foresight.wish() {
+            let plan = if reason == Reason::Refresh { Plan::FORCE } else { Plan::MISSING };
+            let request = Request { key: key.clone(), loader, plan };
+            // While nothing leaves nothing is queued ahead: it would be stale when its turn comes.
+            if self.held() != Held::No || self.want(now, request, priority, reason) == Admission::Rejected {
+                self.foresight.filled(now, key.db(), key.name(), Filled::Nothing, Some(reason));
+            }
+        }
+        if self.foresight.round_ended() {
+            self.retract(now);
+        }
+        next
+    }
+
+    /// Takes keys from the queue again that were wished for and are not worth it any more. O(keys queued).
+    fn retract(&mut self, now: Now) {
+        let ahead = |reason| matches!(reason, Reason::Refresh | Reason::Predict | Reason::Related);
+        let doomed: Vec<Slot> = self
+            .entries
+            .iter()
+            .filter(|(_, key, entry)| {
+                entry.order.is_none()
+                    && entry.wanted.jobs().is_empty()
+                    && ahead(entry.reason)
+                    && !self.foresight.is_worth_it(now, key.db(), key.name())
+            })
+            .map(|(slot, ..)| slot)
+            .collect();
+        for slot in doomed {
+            self.foresight.retracted();
+            self.give_up(now, slot, DropReason::Retracted);
+        }
+    }
+
+    /// Tells foresight what became of a key; `reason` is that of the order.
+    pub(super) fn tell_foresight(&mut self, now: Now, settlement: &Settlement, reason: Option<Reason>) {
+        let filled = match settlement.settled {
+            Settled::Loaded { bytes, expires_at } => Filled::Written { expires_at, bytes },
+            Settled::Renewed { expires_at } => Filled::Renewed { expires_at },
+            Settled::Fresh => Filled::Fresh,
+            Settled::Absent | Settled::Failed { .. } | Settled::Dropped(_) => Filled::Nothing,
+        };
+        let key = &settlement.key;
+        self.foresight.filled(now, key.db(), key.name(), filled, reason);
+    }
 }
+
+/// Keys that foresight looks at before orders are asked for again: some 0.3 ms of scoring.
+const KEYS_A_TURN: usize = 256;

@@ -42,6 +42,8 @@ pub struct OrderKey {
     pub key: Key,
     /// How it is to be warmed; the keys of an order may differ in this.
     pub plan: Plan,
+    /// How hot it is, for the server to know when it evicts: 1 is coldest, 255 hottest; 0: nothing is said.
+    pub heat: u8,
 }
 
 /// An order that is out.
@@ -57,10 +59,11 @@ pub(super) struct Out {
 impl Engine {
     /// What to do next. Ask after every input until the answer is to wait.
     pub fn poll(&mut self, now: Now) -> Step {
+        let foreseen = self.foresee(now);
         if self.held() != Held::No {
-            return Step::Idle;
+            return foreseen.map_or(Step::Idle, Step::WaitUntil);
         }
-        let (mut chosen, mut earliest) = (None, None::<Instant>);
+        let (mut chosen, mut earliest) = (None, foreseen);
         let after_the_last = (Bound::Excluded(self.turn), Bound::Unbounded);
         let up_to_the_last = (Bound::Unbounded, Bound::Included(self.turn));
         'turns: for range in [after_the_last, up_to_the_last] {
@@ -95,7 +98,9 @@ impl Engine {
             entry.started_at = now.wall;
             let plan = entry.plan;
             entry.wanted.jobs().iter().for_each(|&job| self.jobs.ordered(job));
-            keys.push(OrderKey { key: self.entries.key(slot).clone(), plan });
+            let key = self.entries.key(slot).clone();
+            let heat = self.foresight.heat(key.db(), key.name());
+            keys.push(OrderKey { key, plan, heat });
         }
         lane.ordered(now.mono);
         self.turn = loader;

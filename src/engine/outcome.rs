@@ -47,8 +47,11 @@ impl Engine {
                     Some(slot) if satisfies(self.entries.at(slot), &settlement.settled) => {
                         self.end(now, slot, settlement);
                     }
-                    Some(_) => {}
-                    None => self.settled.put(now.wall, settlement, None),
+                    Some(_) => self.tell_foresight(now, &settlement, None),
+                    None => {
+                        self.tell_foresight(now, &settlement, None);
+                        self.settled.put(now.wall, settlement, None);
+                    }
                 }
             }
         }
@@ -79,6 +82,7 @@ impl Engine {
     /// ordered is settled by the owner, which voids its fetch.
     pub fn flushed(&mut self, scope: Scope) {
         self.settled.flushed(scope);
+        self.foresight.flushed(scope);
         for (key, entry) in self.entries.iter_mut() {
             if entry.order.is_some() && entry.retake == Retake::Unneeded && scope.holds(key.db()) {
                 entry.retake = Retake::Lost;
@@ -111,6 +115,8 @@ impl Engine {
             }
         }
         let (_, entry) = self.entries.remove(slot);
+        let reason = matches!(settlement.source, Source::Order(_)).then_some(entry.reason);
+        self.tell_foresight(now, &settlement, reason);
         self.shared -= entry.wanted.jobs().len().saturating_sub(1);
         for &job in entry.wanted.jobs() {
             self.jobs.settled(now, job, phase, &settlement.settled);

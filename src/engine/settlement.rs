@@ -96,11 +96,13 @@ pub enum DropReason {
     OutOfMemory,
     /// The server is a replica or is loading.
     Inactive,
+    /// It was wished for ahead, and its demand fell before its turn came.
+    Retracted,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [DropReason; 8] = [
+    pub const ALL: [DropReason; 9] = [
         DropReason::Superseded,
         DropReason::Flushed,
         DropReason::Cancelled,
@@ -109,6 +111,7 @@ impl DropReason {
         DropReason::NoStore,
         DropReason::OutOfMemory,
         DropReason::Inactive,
+        DropReason::Retracted,
     ];
 
     /// The word in statistics.
@@ -122,6 +125,7 @@ impl DropReason {
             DropReason::NoStore => "no_store",
             DropReason::OutOfMemory => "out_of_memory",
             DropReason::Inactive => "inactive",
+            DropReason::Retracted => "retracted",
         }
     }
 
@@ -136,6 +140,7 @@ impl DropReason {
             DropReason::NoStore => "the origin forbids storing the value",
             DropReason::OutOfMemory => "the server has no memory for the value",
             DropReason::Inactive => "the server is a replica or is loading",
+            DropReason::Retracted => "its demand fell before its turn came",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The engine's figures, all taken at one moment.
 
+use super::foresight::figures::ForesightStats;
 use super::settlement::{DropReason, Settled};
 
 /// See the module's text. Counters count since the engine was made and saturate.
@@ -29,6 +30,8 @@ pub struct Stats {
     pub held: Held,
     /// Gauge: bytes of memory that the engine holds. An estimate.
     pub memory: usize,
+    /// What foresight has done.
+    pub foresight: ForesightStats,
 }
 
 /// What was asked and ordered.

@@ -73,6 +73,7 @@ impl Engine {
             live: self.live,
             held: self.held(),
             memory: self.memory(),
+            foresight: self.foresight.stats(),
         }
     }
 

@@ -7,6 +7,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use super::definition::DefinitionError;
 use super::endpoint::Endpoint;
 use super::settings::{BatchFormat, Compression, Kind, Settings};
+use crate::engine::foresight::supply::Refresh;
 use crate::engine::pattern::Pattern;
 
 /// Every number within its range, and what the type of values rules out.
@@ -31,6 +32,15 @@ pub(super) fn check_ranges(s: &Settings) -> Result<(), DefinitionError> {
         ),
         ("BATCH", (1..=1000).contains(&s.batch), s.batch.to_string(), "1 to 1000 keys"),
         ("MAXBYTES", (1..=512 << 20).contains(&s.max_bytes), s.max_bytes.to_string(), "1 to 512mb"),
+        (
+            "REFRESH",
+            match s.refresh {
+                Refresh::Before(lead) => (millisecond..=DAY * 365).contains(&lead),
+                Refresh::Auto | Refresh::Off => true,
+            },
+            format!("{:?}", s.refresh),
+            "auto, off, or 1ms to 365d",
+        ),
         ("COST", (0.0..=1e9).contains(&s.cost), s.cost.to_string(), "0 to 1000000000"),
     ];
     for (option, good, given, allowed) in rows {

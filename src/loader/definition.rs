@@ -13,6 +13,7 @@ use super::endpoint::{Endpoint, EndpointError, mask_password};
 use super::pointer::{Pointer, PointerError};
 use super::settings::{BatchFormat, Compression, Freshness, Kind, Secret, Settings};
 use super::template::Variable;
+use crate::engine::foresight::supply::Refresh;
 use crate::engine::pattern::{Captures, Pattern, PatternError};
 
 /// A usable loader. Shared as `Arc<Definition>`; it never changes.
@@ -23,6 +24,7 @@ pub struct Definition {
     batch: Option<Endpoint>,
     batch_id: Option<Pointer>,
     body: Option<Pointer>,
+    features: Option<Pointer>,
     generation: u64,
     shape: u64,
 }
@@ -52,9 +54,10 @@ impl Definition {
             None => Ok(None),
         };
         let (body, batch_id) = (pointer("BODY", &settings.body)?, pointer("BATCHID", &settings.batch_id)?);
+        let features = pointer("FEATURES", &settings.features)?;
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let shape = shape(&settings);
-        Ok(Definition { settings, pattern, single, batch, batch_id, body, generation, shape })
+        Ok(Definition { settings, pattern, single, batch, batch_id, body, features, generation, shape })
     }
 
     /// The loader's name.
@@ -124,6 +127,10 @@ impl Definition {
         self.batch_id.as_ref()
     }
 
+    pub(super) fn features(&self) -> Option<&Pointer> {
+        self.features.as_ref()
+    }
+
     pub(super) fn body(&self) -> Option<&Pointer> {
         self.body.as_ref()
     }
@@ -170,6 +177,13 @@ impl Definition {
         shown.push(("maxbytes", s.max_bytes.to_string()));
         shown.extend(s.headers.iter().map(|(name, _)| ("header", format!("{name}: ***"))));
         shown.push(("cost", s.cost.to_string()));
+        let refresh = match s.refresh {
+            Refresh::Auto => "auto".to_owned(),
+            Refresh::Off => "off".to_owned(),
+            Refresh::Before(lead) => span(lead),
+        };
+        shown.push(("refresh", refresh));
+        shown.extend(s.features.clone().map(|pointer| ("features", pointer)));
         shown
     }
 }
@@ -244,7 +258,7 @@ pub enum DefinitionError {
         /// What is wrong, without the value.
         problem: String,
     },
-    /// `BODY` or `BATCHID`.
+    /// `BODY`, `BATCHID` or `FEATURES`.
     #[error("{option}: {error}")]
     Pointer {
         /// Which.
@@ -258,7 +272,7 @@ static GENERATION: AtomicU64 = AtomicU64::new(1);
 
 /// A digest of every setting that decides what an origin's answer becomes. It lives only as long as the process.
 fn shape(s: &Settings) -> u64 {
-    let form = (s.kind as u8, s.compress as u8, &s.body, &s.headers);
+    let form = (s.kind as u8, s.compress as u8, &s.body, &s.features, &s.headers);
     foldhash::quality::FixedState::default().hash_one((&s.name, &s.pattern, s.url.reveal(), form))
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::definition::Definition;
+use crate::engine::foresight::forecast::ContentFeature;
 use crate::engine::key::Key;
 
 /// One request to an origin: one key, or a batch of keys of one loader.
@@ -84,6 +85,8 @@ pub struct Value {
     pub plain: Bytes,
     /// How long it may be stored, before jitter. Zero: it may be handed out but not stored (`no-store`).
     pub ttl: Duration,
+    /// What the document says of its content; none unless the loader has `FEATURES`.
+    pub content: Vec<ContentFeature>,
     /// The share of the loader's memory budget that this value holds until it is dropped.
     pub permit: Option<OwnedSemaphorePermit>,
 }

@@ -6,7 +6,7 @@
 //!   of each a loader), `serve` (a fetch's tries) and [`probe`] (a single one);
 //! * one request: [`endpoint`] and [`template`] (the address), `client`, `exchange` (redirects, statuses, the body),
 //!   `budget` and `decode` (the body's bounds), `retry` and `freshness` (what the headers say);
-//! * what becomes of a body: `document`, `batch`, [`mod@pointer`], [`compress`], [`validators`] (asking "still the same?");
+//! * what becomes of a body: `document`, `content`, `batch`, [`mod@pointer`], [`compress`], [`validators`] (asking "still the same?");
 //! * what happened so far: [`gauges`].
 //!
 //! Every buffer has a bound: open fetches, body bytes and validators by [`runtime::Limits`], one body by `MAXBYTES`.
@@ -17,6 +17,7 @@ mod budget;
 mod checks;
 mod client;
 pub mod compress;
+mod content;
 mod decode;
 pub mod definition;
 mod document;

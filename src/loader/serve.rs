@@ -13,6 +13,7 @@ use super::batch;
 use super::budget::{Budget, shrink};
 use super::client::Client;
 use super::compress::compress;
+use super::content;
 use super::definition::{Definition, variables};
 use super::document::{self, Document};
 use super::endpoint::{Endpoint, MAX_URL};
@@ -218,12 +219,13 @@ impl Service<'_> {
             Document::Null => return Ok(Outcome::Absent),
             Document::Value { plain, fields } => (plain, fields),
         };
+        let content = content::of_body(self.definition, &reply.body);
         let mut permit = reply.share;
         if plain.len() < reply.body.len() {
             plain = Bytes::copy_from_slice(&plain);
             permit.iter_mut().for_each(|share| shrink(share, plain.len()));
         }
-        let value = self.value(plain, fields, ttl, permit);
+        let value = Value { content, ..self.value(plain, fields, ttl, permit) };
         if let Stored::String(stored) = &value.body {
             let digest = self.shared.digester.digest(stored);
             self.shared.validators().remember(tag, digest, Validator::of(&reply.headers));
@@ -243,7 +245,7 @@ impl Service<'_> {
             Kind::Hash => Stored::Hash(fields),
             Kind::Json => Stored::Json(plain.clone()),
         };
-        Value { body, plain, ttl, permit }
+        Value { body, plain, ttl, content: Vec::new(), permit }
     }
 
     /// Several keys: in one request if the loader has batches and the ids fit into a URL, else one after the other.
@@ -294,6 +296,10 @@ impl Service<'_> {
             Some(raw) => document::element(self.definition, &reply.body, raw),
             None => Ok(Document::Null),
         };
+        let contents: Vec<_> = found
+            .iter()
+            .map(|raw| raw.map_or_else(Vec::new, |raw| content::of_document(self.definition, raw)))
+            .collect();
         let documents: Vec<Result<Document, Failure>> = found.into_iter().map(read).collect();
         let wanted: usize = documents.iter().flatten().map(Document::len).sum();
         // Slices of a body that is mostly something else would keep all of it; then the documents are copied out.
@@ -302,7 +308,7 @@ impl Service<'_> {
         let mut left = documents.iter().flatten().filter(|document| document.len() > 0).count();
         let limit = limit(self.definition);
         let mut outcomes = Vec::with_capacity(documents.len());
-        for document in documents {
+        for (document, content) in documents.into_iter().zip(contents) {
             outcomes.push(match document {
                 Ok(Document::Null) => Outcome::Absent,
                 Ok(Document::Value { plain, .. }) if plain.len() > limit => Outcome::Failed(Failure {
@@ -317,7 +323,7 @@ impl Service<'_> {
                         _ => share.take(),
                     };
                     let plain = if copied { Bytes::copy_from_slice(&plain) } else { plain };
-                    Outcome::Loaded(self.value(plain, fields, ttl, permit))
+                    Outcome::Loaded(Value { content, ..self.value(plain, fields, ttl, permit) })
                 }
                 Err(failure) => Outcome::Failed(failure),
             });

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::engine::foresight::supply::Refresh;
+
 /// The raw options of one loader. Defaults are those of `COMMANDS`: see each field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -48,6 +50,10 @@ pub struct Settings {
     pub headers: Vec<(String, String)>,
     /// Relative price of one request. Default 1.0.
     pub cost: f64,
+    /// When values are fetched again before they expire. Default [`Refresh::Auto`].
+    pub refresh: Refresh,
+    /// JSON pointer to an object of the document whose members describe the key's content; absent: nothing does.
+    pub features: Option<String>,
 }
 
 impl Settings {
@@ -75,6 +81,8 @@ impl Settings {
             max_bytes: 8 << 20,
             headers: Vec::new(),
             cost: 1.0,
+            refresh: Refresh::Auto,
+            features: None,
         }
     }
 }

@@ -11,10 +11,10 @@ use super::api::context::{Held, Look};
 use super::incoming::{Arrival, Last};
 use super::reply::Refusal;
 use super::slice::{Progress, Scope};
-use super::state::{self, State};
+use super::state::{self, Expected, State};
 use super::waiter::News;
 use super::writing::{Refused, write};
-use super::{clock, demand};
+use super::{clock, demand, hints};
 use crate::engine::flights::{FlightState, Landed, Owner, Void};
 use crate::engine::key::Key;
 use crate::engine::request::{LoaderId, Plan};
@@ -43,6 +43,7 @@ struct Arrived {
     flight: FlightState,
     wanted: bool,
     plan: Plan,
+    heat: u8,
     chance: u64,
 }
 
@@ -164,7 +165,10 @@ fn store(ctx: &Context<'_>, arrived: &Arrived, value: &Value, writes: Writes) ->
     }
     let expires_at = clock::now().wall.after(arrived.loader.jittered(ttl, arrived.chance));
     match write(ctx, &arrived.key, &value.body, arrived.plan, expires_at) {
-        Ok(bytes) => (Settled::Loaded { bytes, expires_at: Some(expires_at) }, plain),
+        Ok(bytes) => {
+            hints::give(ctx, arrived.key.name(), arrived.heat);
+            (Settled::Loaded { bytes, expires_at: Some(expires_at) }, plain)
+        }
         Err(Refused::WrongType) => {
             (Settled::failed("a key of another type is in the way"), News::Refused(Refusal::WrongType))
         }
@@ -183,7 +187,10 @@ fn renew(ctx: &Context<'_>, arrived: &Arrived, ttl: Duration) -> Ending {
     let ttl = arrived.plan.ttl.unwrap_or(ttl);
     let at = clock::now().wall.after(arrived.loader.jittered(ttl, arrived.chance));
     match super::writing::renew(ctx, &arrived.key, at) {
-        Ok(true) => Ending::Land(Settled::Renewed { expires_at: Some(at) }, held(ctx, arrived)),
+        Ok(true) => {
+            hints::give(ctx, arrived.key.name(), arrived.heat);
+            Ending::Land(Settled::Renewed { expires_at: Some(at) }, held(ctx, arrived))
+        }
         // It expired or was evicted meanwhile: it must be fetched whole.
         Ok(false) => Ending::Restart,
         Err(message) => {
@@ -209,19 +216,19 @@ impl State {
             self.outbound.remove(&fetch);
         }
         let key = item.key;
-        let Some((token, plan)) = expected else { return Next::Over };
+        let Some(Expected { token, plan, heat }) = expected else { return Next::Over };
         let flight = self.flights.state(key.db(), key.name()).filter(|flight| flight.token == token);
         let Some(flight) = flight else { return Next::Over };
         let wanted = self.flights.has_waiters(key.db(), key.name());
         let chance = self.draw();
-        Next::Apply(Box::new(Arrived { loader, attempts, key, outcome, flight, wanted, plan, chance }))
+        Next::Apply(Box::new(Arrived { loader, attempts, key, outcome, flight, wanted, plan, heat, chance }))
     }
 
     fn end_flight(&mut self, arrived: Arrived, ending: Ending) {
-        let Arrived { loader, key, attempts, outcome, flight, plan, .. } = arrived;
+        let Arrived { loader, key, attempts, outcome, flight, plan, heat, .. } = arrived;
         let (settled, news) = match ending {
             Ending::Land(settled, news) => (settled, news),
-            Ending::Restart => return self.restart(key, flight, plan, &loader),
+            Ending::Restart => return self.restart(key, flight, (plan, heat), &loader),
         };
         match &settled {
             Settled::Loaded { bytes, .. } => {
@@ -243,6 +250,9 @@ impl State {
         if matches!(settled, Settled::Loaded { .. } | Settled::Renewed { .. }) {
             self.absent.forget(key.db(), key.name());
         }
+        if let (Outcome::Loaded(value), Settled::Loaded { .. }) = (outcome, &settled) {
+            self.described.note(&key, value.content);
+        }
         let Some(landed) = self.flights.land(key.db(), key.name(), flight.token) else { return };
         let id = self.loaders.named(loader.name()).map(|loader| loader.id);
         self.settle_landed(&landed, id, settled, attempts);
@@ -250,12 +260,12 @@ impl State {
     }
 
     /// Begins a flight anew with those who wait for it.
-    fn restart(&mut self, key: Key, flight: FlightState, plan: Plan, loader: &Arc<Definition>) {
+    fn restart(&mut self, key: Key, flight: FlightState, (plan, heat): (Plan, u8), loader: &Arc<Definition>) {
         let urgency = if self.flights.has_waiters(key.db(), key.name()) { Urgency::Live } else { Urgency::Warm };
         let id = self.new_fetch(urgency);
         let owner = Owner::Loader { fetch: id };
         let Some(token) = self.flights.restart(key.db(), key.name(), flight.token, owner) else { return };
-        self.outbound.insert(id, vec![(token, plan)]);
+        self.outbound.insert(id, vec![Expected { token, plan, heat }]);
         let items = vec![Item { key, held: None }];
         let refused = self.runtime.submit(vec![Fetch { id, loader: Arc::clone(loader), items, urgency }]).err();
         for item in refused.into_iter().flatten().flat_map(|fetch| fetch.items) {

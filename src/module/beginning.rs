@@ -9,7 +9,7 @@ use super::api::Context;
 use super::api::context::{Held, Look};
 use super::applying::Writes;
 use super::slice::Progress;
-use super::state::{self, Outbound, State};
+use super::state::{self, Expected, Outbound, State};
 use crate::engine::flights::{Abandoned, Begun, FlightState, Owner};
 use crate::engine::key::Key;
 use crate::engine::orders::{Order, OrderKey};
@@ -59,10 +59,10 @@ pub fn step(ctx: &Context<'_>, writes: Writes) -> Progress {
     match next.unwrap_or(Next::Nothing) {
         Next::Nothing => Progress::Idle,
         Next::Done => Progress::Stepped,
-        Next::Key { key, plan, kind, digester } => {
-            ctx.select(key.db());
-            let (held, digest) = look(ctx, &key, plan, kind, digester);
-            state::with(|state| state.begin_key(key, plan, held, digest));
+        Next::Key { asked, kind, digester } => {
+            ctx.select(asked.key.db());
+            let (held, digest) = look(ctx, &asked.key, asked.plan, kind, digester);
+            state::with(|state| state.begin_key(asked, held, digest));
             Progress::Stepped
         }
     }
@@ -71,7 +71,7 @@ pub fn step(ctx: &Context<'_>, writes: Writes) -> Progress {
 enum Next {
     Nothing,
     Done,
-    Key { key: Key, plan: Plan, kind: Kind, digester: Digester },
+    Key { asked: OrderKey, kind: Kind, digester: Digester },
 }
 
 /// What the key holds, and the digest of a value that may be revalidated.
@@ -116,9 +116,9 @@ impl State {
     fn next_key(&mut self) -> Next {
         let Some(beginning) = &mut self.beginning else { return Next::Done };
         match beginning.left.next() {
-            Some(OrderKey { key, plan }) => {
+            Some(asked) => {
                 let kind = beginning.definition.settings().kind;
-                Next::Key { key, plan, kind, digester: self.digester }
+                Next::Key { asked, kind, digester: self.digester }
             }
             None => {
                 if let Some(Beginning { fetch, outbound, .. }) = self.beginning.take()
@@ -132,7 +132,8 @@ impl State {
         }
     }
 
-    fn begin_key(&mut self, key: Key, plan: Plan, held: Held, digest: Option<u64>) {
+    fn begin_key(&mut self, asked: OrderKey, held: Held, digest: Option<u64>) {
+        let OrderKey { key, plan, heat } = asked;
         let Some(beginning) = &mut self.beginning else { return };
         let (order, loader) = (beginning.order, beginning.loader);
         if !self.given_up.is_empty() && self.given_up.remove(&(order, key.clone())) {
@@ -152,13 +153,13 @@ impl State {
             Begun::Started(token) => {
                 self.flights.join_order(key.db(), key.name(), order);
                 if let Some(beginning) = &mut self.beginning {
-                    beginning.outbound.push((token, plan));
+                    beginning.outbound.push(Expected { token, plan, heat });
                     beginning.fetch.items.push(Item { key, held: digest });
                 }
             }
             Begun::Joined(state) => {
                 self.flights.join_order(key.db(), key.name(), order);
-                self.fetch_anew(key, state, fetch, plan, digest);
+                self.fetch_anew(OrderKey { key, plan, heat }, state, fetch, digest);
             }
             Begun::Full => {
                 let message = "too many keys are in flight";
@@ -168,14 +169,15 @@ impl State {
     }
 
     /// A key in flight is fetched anew if what is under way may not be written, or is older than what was asked for.
-    fn fetch_anew(&mut self, key: Key, state: FlightState, fetch: u64, plan: Plan, held: Option<u64>) {
+    fn fetch_anew(&mut self, asked: OrderKey, state: FlightState, fetch: u64, held: Option<u64>) {
+        let OrderKey { key, plan, heat } = asked;
         let ours = matches!(state.owner, Owner::Loader { .. });
         if !ours || (state.voided.is_none() && plan.mode == Mode::Missing) {
             return;
         }
         let token = self.flights.restart(key.db(), key.name(), state.token, Owner::Loader { fetch });
         if let (Some(token), Some(beginning)) = (token, &mut self.beginning) {
-            beginning.outbound.push((token, plan));
+            beginning.outbound.push(Expected { token, plan, heat });
             beginning.fetch.items.push(Item { key, held });
         }
     }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use super::api::context::{ServerString, bytes_of};
 use super::api::{Context, api, raw};
 use super::args::shown;
-use super::directives::{COUNT, Change, Directive, Kind, Raw, Settings, TABLE};
+use super::directives::{COUNT, Change, Directive, Kind, Raw, Settings, TABLE, span_read, span_written};
 use super::entry::door;
 
 /// Relaxed: each number stands for itself, and only the main thread writes them.
@@ -94,13 +94,13 @@ fn registered(ctx: &Context<'_>, place: usize, directive: &Directive, name: &CSt
         Kind::Size { min, max, .. } => {
             register_number(ctx, name, change | raw::REDISMODULE_CONFIG_MEMORY, (default, min, max), private)
         }
-        Kind::Bool => {
+        Kind::Bool { .. } => {
             let add = api!(RedisModule_RegisterBoolConfig);
             // SAFETY: a valid context, a C string that the server copies, callbacks of this library that read `private`
             // as a place in the table and never as an address.
             unsafe { add(ctx.raw(), name, default as c_int, change, Some(small), Some(set_small), None, private) }
         }
-        Kind::Enum(words) => {
+        Kind::Enum { words, .. } => {
             let owned: Vec<CString> = words.iter().filter_map(|word| CString::new(*word).ok()).collect();
             let mut names: Vec<*const c_char> = owned.iter().map(|word| word.as_ptr()).collect();
             let indices: Vec<c_int> = (0..).take(names.len()).collect();
@@ -123,6 +123,13 @@ fn registered(ctx: &Context<'_>, place: usize, directive: &Directive, name: &CSt
                     private,
                 )
             }
+        }
+        Kind::Span { .. } => {
+            // In the form that the getter gives: CONFIG REWRITE writes what differs from it.
+            let written = CString::new(default.to_string()).unwrap_or_default();
+            let add = api!(RedisModule_RegisterStringConfig);
+            // SAFETY: as for Bool; the default is a C string, never null, and the server copies it.
+            unsafe { add(ctx.raw(), name, written.as_ptr(), change, Some(text), Some(set_span), None, private) }
         }
         Kind::Text { .. } => {
             let add = api!(RedisModule_RegisterStringConfig);
@@ -210,13 +217,64 @@ unsafe extern "C" fn set_text(
                 raw::REDISMODULE_OK as c_int
             }
             Err(reason) => {
-                // The server frees the string that it is given here.
-                let reason = ManuallyDrop::new(ServerString::new(reason.as_bytes()));
                 // SAFETY: the server passes the address of a pointer that is its own and valid during this call.
-                unsafe { error.write(reason.raw()) };
+                unsafe { refuse(error, &reason) };
                 raw::REDISMODULE_ERR as c_int
             }
         }
+    })
+}
+
+unsafe extern "C" fn set_span(
+    _name: *const c_char,
+    value: *mut raw::RedisModuleString,
+    private: *mut c_void,
+    error: *mut *mut raw::RedisModuleString,
+) -> c_int {
+    door("setting a directive", raw::REDISMODULE_ERR as c_int, || {
+        let place = private.addr();
+        // SAFETY: the server gives a live string, which it does not change during this call.
+        let bytes = unsafe { bytes_of(value) };
+        match allowed_span(place, bytes) {
+            Ok(seconds) => {
+                // Shown in seconds, whatever it was written in, as the server shows sizes in bytes.
+                let value = seconds.to_string();
+                let served = ServerString::new(value.as_bytes());
+                TEXTS.with_borrow_mut(|texts| texts[place] = Some(Text { value, served }));
+                store(private, seconds)
+            }
+            Err(reason) => {
+                // SAFETY: the server passes the address of a pointer that is its own and valid during this call.
+                unsafe { refuse(error, &reason) };
+                raw::REDISMODULE_ERR as c_int
+            }
+        }
+    })
+}
+
+/// Hands the server the reason of a refusal.
+///
+/// # Safety
+/// 1. `error` is the address of a pointer of the server's, which may be written.
+unsafe fn refuse(error: *mut *mut raw::RedisModuleString, reason: &str) {
+    // The server frees the string that it is given here.
+    let reason = ManuallyDrop::new(ServerString::new(reason.as_bytes()));
+    // SAFETY: 1.
+    unsafe { error.write(reason.raw()) };
+}
+
+/// The seconds that the directive at `place` may have.
+fn allowed_span(place: usize, bytes: &[u8]) -> Result<i64, String> {
+    let Some(Directive { name, kind: Kind::Span { min, max, .. }, .. }) = TABLE.get(place) else {
+        return Err("this directive takes no span of time".to_owned());
+    };
+    std::str::from_utf8(bytes).ok().and_then(|text| span_read(text, *min, *max)).ok_or_else(|| {
+        format!(
+            "warm.{name} '{}' must be whole seconds, or a span such as 90s, 5m, 1h or 7d, from {} to {}",
+            shown(bytes),
+            span_written(*min),
+            span_written(*max)
+        )
     })
 }
 
@@ -246,6 +304,18 @@ mod tests {
         assert!(allowed_text(0, b"\xff").unwrap_err().contains("UTF-8"));
         let long = vec![b'a'; 5000];
         assert_eq!(allowed_text(0, &long).unwrap_err(), "warm.file has 5000 bytes, at most 4095 are allowed");
+    }
+
+    #[test]
+    fn a_span_is_whole_seconds_within_its_range() {
+        let place = TABLE.iter().position(|directive| directive.name == "horizon").unwrap();
+        assert_eq!((allowed_span(place, b"90"), allowed_span(place, b"1h")), (Ok(90), Ok(3600)));
+        let error = allowed_span(place, b"8d").unwrap_err();
+        assert_eq!(
+            error,
+            "warm.horizon '8d' must be whole seconds, or a span such as 90s, 5m, 1h or 7d, from 1s to 7d"
+        );
+        assert!(allowed_span(0, b"1h").is_err());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::args::within_length;
 use super::clock;
 use super::incoming::number_after;
 use super::reply::Refusal;
-use super::state::{Outbound, State};
+use super::state::{Expected, Outbound, State};
 use super::waiter::{News, Waiter};
 use crate::engine::flights::{Begun, Expired, Owner, Refused};
 use crate::engine::key::{Db, Key};
@@ -114,7 +114,7 @@ impl State {
             let owner = Owner::Loader { fetch: fetch.id };
             let token = state.and_then(|state| self.flights.restart(key.db(), key.name(), state.token, owner));
             let Some(token) = token else { continue };
-            outbound.push((token, Plan::MISSING));
+            outbound.push(Expected { token, plan: Plan::MISSING, heat: 0 });
             fetch.items.push(Item { key, held: None });
         }
         let mut fetches = Vec::with_capacity(open.len());

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::commands::spec::{Access, Argument, ArgumentKind, Keys, Spec};
-use super::directives::{self, Change, Directive, Kind, size_written};
+use super::directives::{self, Change, Directive, Kind, size_written, span_written};
 use super::register::Entry;
 
 /// Columns of a comment in `redis.conf.example`.
@@ -66,9 +66,10 @@ const CONF_HEAD: &str = "\
 # unknown name, or if it has warm.* lines but no loadmodule line. It takes no
 # arguments after the library's path.
 #
-# Sizes are bytes; 1kb, 1mb and 1gb are powers of 1024. CONFIG SET changes a
-# directive while the server runs unless it says otherwise, and CONFIG REWRITE
-# keeps the change.
+# Sizes are bytes; 1kb, 1mb and 1gb are powers of 1024. Spans of time are
+# whole seconds; 90s, 5m, 1h and 7d are understood, and CONFIG GET shows
+# seconds. CONFIG SET changes a directive while the server runs unless it says
+# otherwise, and CONFIG REWRITE keeps the change.
 #
 # Never write a secret into a directive: CONFIG GET and SLOWLOG show it. Take
 # it from the environment in the warm file: HEADER \"Authorization: ${TOKEN}\".
@@ -199,11 +200,20 @@ fn explain(page: &mut String, directive: &Directive) {
         Kind::Percent { min, max, default } => {
             comment(page, &format!("Unit: percent. Range: {min} to {max}. Default: {default}."));
         }
-        Kind::Enum(words) => {
+        Kind::Span { min, max, default } => {
+            let (min, max, default) = (span_written(min), span_written(max), span_written(default));
+            comment(
+                page,
+                &format!("Unit: seconds; 5m, 1h and 7d are understood. Range: {min} to {max}. Default: {default}."),
+            );
+        }
+        Kind::Enum { words, .. } => {
             let default = directive.kind.default_written();
             comment(page, &format!("One of: {}. Default: {default}.", words.join(", ")));
         }
-        Kind::Bool => comment(page, "One of: yes, no. Default: no."),
+        Kind::Bool { .. } => {
+            comment(page, &format!("One of: yes, no. Default: {}.", directive.kind.default_written()));
+        }
         Kind::Text { longest } => comment(page, &format!("A text of at most {longest} bytes. Default: empty.")),
     }
     if !directive.too_small.is_empty() {

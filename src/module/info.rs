@@ -31,6 +31,8 @@ unsafe extern "C" fn info(ctx: *mut raw::RedisModuleInfoCtx, for_crash_report: c
             return;
         }
         fields(ctx, "", &metrics.warming);
+        fields(ctx, "prediction_", &metrics.prediction);
+        fields(ctx, "hits_", &metrics.hits);
         for (name, figures) in &metrics.loaders {
             fields(ctx, &format!("loader_{name}_"), figures);
         }
@@ -40,20 +42,28 @@ unsafe extern "C" fn info(ctx: *mut raw::RedisModuleInfoCtx, for_crash_report: c
 }
 
 fn fields(ctx: *mut raw::RedisModuleInfoCtx, prefix: &str, fields: &Fields) {
-    for (name, figure) in fields {
-        let Ok(name) = CString::new(format!("{prefix}{name}")) else { continue };
-        match figure {
-            Figure::Count(n) => count(ctx, name.as_ptr(), *n),
-            Figure::Real(x) => real(ctx, name.as_ptr(), *x),
-            Figure::Word(word) => text(ctx, name.as_ptr(), word),
-        }
+    fields.iter().for_each(|(name, figure)| field(ctx, format!("{prefix}{name}"), figure));
+}
+
+fn field(ctx: *mut raw::RedisModuleInfoCtx, name: String, figure: &Figure) {
+    if let Figure::Group(inner) = figure {
+        return fields(ctx, &(name + "_"), inner);
+    }
+    let Ok(name) = CString::new(name) else { return };
+    match figure {
+        Figure::Count(n) => signed(ctx, name.as_ptr(), i64::try_from(*n).unwrap_or(i64::MAX)),
+        Figure::Signed(n) => signed(ctx, name.as_ptr(), *n),
+        Figure::Real(x) => real(ctx, name.as_ptr(), *x),
+        Figure::Word(word) => text(ctx, name.as_ptr(), word),
+        // Fields do not come and go: what is not measured is no number.
+        Figure::Unknown | Figure::Group(_) => text(ctx, name.as_ptr(), "nan"),
     }
 }
 
-fn count(ctx: *mut raw::RedisModuleInfoCtx, name: *const c_char, n: u64) {
+fn signed(ctx: *mut raw::RedisModuleInfoCtx, name: *const c_char, n: i64) {
     let add = api!(RedisModule_InfoAddFieldLongLong);
     // SAFETY: the info context of the running callback and a C string.
-    let _ = unsafe { add(ctx, name, c_longlong::try_from(n).unwrap_or(c_longlong::MAX)) };
+    let _ = unsafe { add(ctx, name, c_longlong::from(n)) };
 }
 
 fn real(ctx: *mut raw::RedisModuleInfoCtx, name: *const c_char, x: f64) {

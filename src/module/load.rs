@@ -4,17 +4,19 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::raw::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use super::api::call::Effect;
 use super::api::context::bytes_of;
 use super::api::log::{self, Level};
 use super::api::{Context, api, raw, symbols};
 use super::commands::TABLE;
+use super::describing::Described;
 use super::directives::Settings;
 use super::engine_thread::Watched;
+use super::hints::IdleTimes;
 use super::incoming;
 use super::loaders::Loaders;
+use super::memory_policy::MemoryPolicy;
 use super::pace::Pace;
 use super::pulse::Pulse;
 use super::releases::Releases;
@@ -158,7 +160,7 @@ fn used_databases(ctx: &Context<'_>) -> Vec<Db> {
 fn start(settings: Settings, loaders: Loaders, used: &[Db]) -> std::io::Result<State> {
     let seed = random_seed();
     let pulse = Pulse::start()?;
-    let engine_settings = settings.engine(seed);
+    let engine_settings = settings.engine(seed, None);
     let (watch, reader) = Watch::new(seed.rotate_left(29), used);
     let watched = Watched { reader, tally: Arc::clone(watch.tally()) };
     let (engine, directives, engine_stats) = engine_thread::start(engine_settings, pulse.waker(), watched)?;
@@ -206,7 +208,13 @@ fn start(settings: Settings, loaders: Loaders, used: &[Db]) -> std::io::Result<S
         pace: Pace::new(clock::mono()),
         leftover: false,
         vitals: None,
-        directives_read: config::generation(),
+        directives_read: (config::generation(), None),
+        memory_policy: MemoryPolicy::UNKNOWN,
+        looked_after: None,
+        leads_told: None,
+        idle_times: IdleTimes::default(),
+        hints: Vec::new().into_iter(),
+        described: Described::default(),
         loaders_told: true,
         filter: None,
         watch,
@@ -238,18 +246,4 @@ fn end(ctx: &Context<'_>) {
 fn random_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
-}
-
-impl Settings {
-    /// What the engine is told.
-    pub fn engine(&self, seed: u64) -> crate::engine::settings::Settings {
-        crate::engine::settings::Settings {
-            queue_length: self.queue_length,
-            progress_keys: self.max_tracked_keys,
-            pause_above_memory: self.pause_above_memory,
-            job_ttl: Duration::from_secs(3600),
-            seed,
-            ..crate::engine::settings::Settings::default()
-        }
-    }
 }

@@ -3,15 +3,18 @@
 use std::sync::atomic::Ordering;
 
 use super::loaders::Loader;
+use super::prediction::records;
 use super::reply::Reply;
 use super::state::State;
 use super::watch::Watch;
 use super::{alloc, clock, entry, hooks};
+use crate::engine::foresight::figures::{ForesightStats, Hits};
+use crate::engine::foresight::forecast::Class;
 use crate::engine::settlement::DropReason;
 use crate::engine::stats::Stats;
 
 /// The sections, as `WARM.STATS` names them.
-pub const SECTIONS: [&str; 4] = ["warming", "loaders", "memory", "threads"];
+pub const SECTIONS: [&str; 6] = ["warming", "prediction", "hits", "loaders", "memory", "threads"];
 
 /// One figure.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,8 +23,14 @@ pub enum Figure {
     Count(u64),
     /// A ratio or a rate.
     Real(f64),
+    /// A number that may be negative.
+    Signed(i64),
     /// A word.
     Word(&'static str),
+    /// What was not measured.
+    Unknown,
+    /// Figures that belong together.
+    Group(Fields),
 }
 
 /// Named figures.
@@ -32,6 +41,10 @@ pub type Fields = Vec<(String, Figure)>;
 pub struct Metrics {
     /// Queue, jobs, keys.
     pub warming: Fields,
+    /// What is expected, and how well that does.
+    pub prediction: Fields,
+    /// Hits and misses by class, and what warming ahead gains.
+    pub hits: Fields,
     /// Each loader's, by name.
     pub loaders: Vec<(String, Fields)>,
     /// Bytes.
@@ -46,6 +59,8 @@ impl Metrics {
         let stats = state.engine_stats.load_full();
         Metrics {
             warming: warming(state, &stats),
+            prediction: prediction(state, &stats.foresight),
+            hits: hits(&stats.foresight),
             loaders: state.loaders.iter().map(|l| (l.definition.name().to_owned(), gauges(state, l))).collect(),
             memory: memory(state, &stats),
             threads: threads(state),
@@ -58,7 +73,12 @@ impl From<Figure> for Reply {
         match figure {
             Figure::Count(n) => Reply::count(n),
             Figure::Real(x) => Reply::Double(x),
+            Figure::Signed(n) => Reply::Integer(n),
             Figure::Word(word) => Reply::Word(word),
+            Figure::Unknown => Reply::Null,
+            Figure::Group(fields) => {
+                Reply::Map(fields.into_iter().map(|(name, figure)| (Reply::Text(name), figure.into())).collect())
+            }
         }
     }
 }
@@ -124,6 +144,66 @@ fn warming(state: &State, stats: &Stats) -> Fields {
     fields
 }
 
+fn prediction(state: &State, stats: &ForesightStats) -> Fields {
+    let (model, measured) = (&stats.model, |figure: Option<f64>| figure.map_or(Figure::Unknown, Figure::Real));
+    let moment = |figure: Option<u128>| {
+        figure.map_or(Figure::Unknown, |figure| Figure::Count(u64::try_from(figure).unwrap_or(u64::MAX)))
+    };
+    let figures = [
+        ("mode", Figure::Word(stats.mode.name())),
+        ("kind", Figure::Word(records::kind(model))),
+        ("version", Figure::Count(model.version)),
+        ("trained_at", moment(model.trained_at.map(|at| u128::from(at.as_millis())))),
+        ("training_ms", moment(model.training.map(|took| took.as_millis()))),
+        ("samples", Figure::Count(model.samples as u64)),
+        ("windows", Figure::Count(model.windows)),
+        ("accuracy", measured(model.accuracy)),
+        ("baseline_accuracy", measured(model.baseline_accuracy)),
+        ("precision", measured(model.precision)),
+        ("recall", measured(model.recall)),
+        ("f1", measured(model.f1)),
+        ("pr_auc", measured(model.pr_auc)),
+        ("coverage", measured(model.coverage)),
+        ("calibration_error", measured(model.calibration_error)),
+        ("threshold", Figure::Real(stats.threshold)),
+        ("load", Figure::Real(stats.load)),
+        ("tracked_keys", Figure::Count(stats.tracked as u64)),
+        ("tracked_most", Figure::Count(stats.tracked_most as u64)),
+        ("tracked_bytes", Figure::Count(stats.bytes as u64)),
+        ("displaced", Figure::Count(stats.displaced)),
+        ("refreshes", Figure::Count(stats.refreshes)),
+        ("predicted_warms", Figure::Count(stats.predicted_warms)),
+        ("retracted", Figure::Count(stats.retracted)),
+        ("eviction_hints", Figure::Count(state.counters.hints)),
+    ];
+    figures.into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect()
+}
+
+fn hits(stats: &ForesightStats) -> Fields {
+    let ratio = |reads: Hits| if reads.requests == 0 { None } else { Some(reads.ratio()) };
+    let measured = |figure: Option<f64>| figure.map_or(Figure::Unknown, Figure::Real);
+    let reads = |reads: Hits| {
+        let mut fields = named([("requests", reads.requests), ("hits", reads.hits)]);
+        fields.push(("ratio".to_owned(), measured(ratio(reads))));
+        Figure::Group(fields)
+    };
+    let gain = ratio(stats.eligible).zip(ratio(stats.holdout)).map(|(with, without)| with - without);
+    let classes = Class::ALL.iter().zip(stats.classes).map(|(class, of)| (class.name().to_owned(), reads(of)));
+    let mut fields: Fields = vec![("overall".to_owned(), reads(stats.overall()))];
+    fields.extend(classes);
+    fields.push(("eligible".to_owned(), reads(stats.eligible)));
+    fields.push(("holdout".to_owned(), reads(stats.holdout)));
+    fields.push(("gain".to_owned(), measured(gain)));
+    fields.extend(named([
+        ("warmed_hits", stats.warmed_hits),
+        ("wasted", stats.wasted),
+        ("origin_requests", stats.origin_requests),
+        ("demand_fill_requests", stats.demand_fill_requests),
+    ]));
+    fields.push(("origin_saved".to_owned(), Figure::Signed(stats.origin_saved().round() as i64)));
+    fields
+}
+
 fn gauges(state: &State, loader: &Loader) -> Fields {
     let standing = if loader.paused { "paused" } else { "closed" };
     let mut fields = vec![("state".to_owned(), Figure::Word(standing))];
@@ -153,6 +233,7 @@ fn memory(state: &State, stats: &Stats) -> Fields {
     named([
         ("used", alloc::live_bytes() as u64),
         ("engine", stats.memory as u64),
+        ("forecasts", state.engine.foretold().memory() as u64),
         ("flights", state.flights.memory() as u64),
         ("max_memory", state.settings.max_memory),
         ("queued_keys", stats.queued as u64),

@@ -25,6 +25,8 @@ pub enum Reply {
     Array(Vec<Reply>),
     /// A record.
     Map(Vec<(Reply, Reply)>),
+    /// Members with scores, as ZRANGE WITHSCORES: pairs in RESP3, alternating in RESP2.
+    Scored(Vec<(Bytes, f64)>),
     /// An error: its first word is the code.
     Error(String),
 }
@@ -66,6 +68,17 @@ impl Reply {
                     value.send(ctx);
                 }
             }
+            Reply::Scored(members) => {
+                let in_pairs = ctx.speaks_resp3();
+                ctx.reply_array(if in_pairs { members.len() } else { 2 * members.len() });
+                for (member, score) in members {
+                    if in_pairs {
+                        ctx.reply_array(2);
+                    }
+                    ctx.reply_bytes(member);
+                    ctx.reply_double(*score);
+                }
+            }
             Reply::Error(text) => ctx.reply_error(text),
         }
     }
@@ -80,6 +93,11 @@ impl From<Refusal> for Reply {
 impl Refusal {
     /// The engine cannot hear more now.
     pub const ENGINE_BUSY: Refusal = Refusal::QueueFull("the engine has too much to do");
+
+    /// A panic was caught.
+    pub fn internal() -> Refusal {
+        Refusal::Argument("internal error, see the log".to_owned())
+    }
 
     /// The module is being loaded or unloaded.
     pub fn not_ready() -> Refusal {

@@ -2,14 +2,14 @@
 //!
 //! The budget is time, measured after every step; the longest step is one write or one read of a collection. What is done
 //! first: answers are written (that frees memory and clients), clients released, keys looked at again, orders begun,
-//! targets expanded.
+//! targets expanded, eviction hints given.
 
 use super::api::context::Standing;
 use super::api::{Context, wake};
 use super::applying::Writes;
 use super::engine_thread::Message;
 use super::state::{self, State};
-use super::{applying, beginning, clock, deletions, expansion, hooks};
+use super::{applying, beginning, clock, deletions, expansion, hints, hooks, upkeep};
 use crate::engine::settlement::Source;
 use crate::engine::time::Instant;
 use std::time::Duration;
@@ -49,6 +49,7 @@ pub enum Scope {
 pub fn turn(ctx: &Context<'_>) {
     deletions::judge();
     let began = clock::mono();
+    upkeep::turn(ctx, began);
     let Some(Some((scope, budget))) = state::with(|state| state.slice_due(began)) else { return };
     let standing = ctx.standing();
     if matches!(standing, Standing::Halted | Standing::Loading) {
@@ -88,7 +89,8 @@ fn step(ctx: &Context<'_>, writes: Writes, scope: Scope, left: Duration) -> Prog
         [&|| applying::step(ctx, writes, scope), &|| release(left), &|| expire(clock::mono()), &|| {
             applying::recheck(ctx)
         }];
-    let warm: [&dyn Fn() -> Progress; 2] = [&|| beginning::step(ctx, writes), &|| expansion::step(ctx)];
+    let warm: [&dyn Fn() -> Progress; 3] =
+        [&|| beginning::step(ctx, writes), &|| expansion::step(ctx), &|| hints::step(ctx)];
     let warm = if scope == Scope::All { &warm[..] } else { &[] };
     if live.iter().chain(warm).any(|step| step() == Progress::Stepped) { Progress::Stepped } else { Progress::Idle }
 }
@@ -135,6 +137,7 @@ impl State {
         if scope == Scope::All {
             self.send_unsent();
             self.settle_with_engine();
+            self.send_described();
             let share = self.settings.main_thread_share;
             self.leftover = leftover;
             let rest = if self.leftover { Duration::ZERO } else { GATHER };

@@ -7,24 +7,27 @@
 use std::cell::{Cell, UnsafeCell};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use super::api::context::Standing;
 use super::beginning::Beginning;
-use super::config;
+use super::describing::Described;
 use super::directives::Settings;
 use super::engine_thread::{Directives, EngineHandle, Message};
 use super::expansion::Expansion;
 use super::hooks::Filter;
 use super::incoming::Incoming;
 use super::loaders::Loaders;
+use super::memory_policy::MemoryPolicy;
 use super::pace::Pace;
 use super::pulse::Pulse;
 use super::releases::Releases;
 use super::troubles::Troubles;
 use super::waiter::Waiter;
 use super::watch::{Eyes, Watch};
+use super::{config, hints};
 use crate::engine::absent::Absent;
 use crate::engine::flights::{Begun, Flights, Owner, Token, Void};
 use crate::engine::key::{Db, Key};
@@ -33,12 +36,24 @@ use crate::engine::progress::Scope;
 use crate::engine::request::Plan;
 use crate::engine::settlement::{OrderId, Settlement};
 use crate::engine::stats::Stats;
+use crate::engine::time::Instant;
 use crate::loader::fetch::Fetch;
 use crate::loader::runtime::Runtime;
 use crate::loader::validators::Digester;
 
-/// What is remembered of a fetch that is out: for each of its keys, the flight and how it is to be written.
-pub type Outbound = Vec<(Token, Plan)>;
+/// What is remembered of a fetch that is out, for each of its keys.
+pub type Outbound = Vec<Expected>;
+
+/// What is to become of one result.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Expected {
+    /// The flight that it belongs to.
+    pub token: Token,
+    /// How it is to be written.
+    pub plan: Plan,
+    /// How hot the key is, for the server to know when it evicts; 0: nothing is said.
+    pub heat: u8,
+}
 
 /// Everything the main thread owns. Small tables and handles; the engine's own state lives on its thread.
 pub struct State {
@@ -90,8 +105,18 @@ pub struct State {
     pub leftover: bool,
     /// What the engine was last told of the server.
     pub vitals: Option<(Option<f64>, Role)>,
-    /// The generation of the directives that were read.
-    pub directives_read: u64,
+    /// The generation of the directives that were read, and the `maxmemory` that the engine was told with them.
+    pub directives_read: (u64, Option<u64>),
+    /// What the server says of its memory.
+    pub memory_policy: MemoryPolicy,
+    /// When that was last asked.
+    pub looked_after: Option<Instant>,
+    /// Of each loader, by name, the lead that the engine was told; `None`: it must be told.
+    pub leads_told: Option<Vec<Duration>>,
+    /// Whether the server understands idle times.
+    pub idle_times: hints::IdleTimes,
+    /// Eviction hints, half applied.
+    pub hints: hints::Pending,
     /// Whether the engine knows what is defined.
     pub loaders_told: bool,
     /// The command filter, for unloading.
@@ -100,6 +125,8 @@ pub struct State {
     pub watch: Watch,
     /// What the log was told of failing origins.
     pub troubles: Troubles,
+    /// What the origin said of keys' content, on its way to the engine.
+    pub described: Described,
     /// Counters of this thread.
     pub counters: Counters,
     /// The last number of a fetch.
@@ -165,6 +192,7 @@ impl State {
         let loaders = self.loaders.iter().map(|loader| (loader.rules(), Arc::from(loader.definition.name()))).collect();
         self.troubles.keep(|name| self.loaders.named(name).is_some());
         self.loaders_told = self.engine.send(Message::Loaders(loaders)).is_ok();
+        self.publish_supplies();
     }
 
     /// Takes over directives that were changed since they were last read.
@@ -172,15 +200,15 @@ impl State {
         if !self.loaders_told {
             self.publish_loaders();
         }
-        let generation = config::generation();
-        if generation == self.directives_read {
+        let now = (config::generation(), self.memory_policy.limit);
+        if now == self.directives_read {
             return;
         }
         self.settings = config::settings();
         self.absent.set_limit(self.settings.max_tracked_keys);
         // The engine keeps its seed.
-        if self.engine.send(Message::Configure(self.settings.engine(0))).is_ok() {
-            self.directives_read = generation;
+        if self.engine.send(Message::Configure(Box::new(self.settings.engine(0, now.1)))).is_ok() {
+            self.directives_read = now;
         }
     }
 
@@ -233,6 +261,8 @@ pub struct Counters {
     pub slice_micros: u64,
     /// The longest slice, in microseconds.
     pub slice_max_micros: u64,
+    /// Eviction hints that the server took.
+    pub hints: u64,
     /// Commands seen by the filter.
     pub commands_seen: u64,
 }

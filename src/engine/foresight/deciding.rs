@@ -13,6 +13,7 @@ use super::sequences::{Came, Cues, MOST, Spot};
 use super::supply::Refresh;
 use super::tracked::State;
 use super::{Foresight, Wish};
+use crate::engine::key::Db;
 use crate::engine::keyed::Slot;
 use crate::engine::request::Reason;
 use crate::engine::time::{Instant, Now};
@@ -165,6 +166,23 @@ impl Foresight {
             self.table.at_mut(slot).copy.renewing = true;
             self.ask_for(slot, Reason::Refresh, ttl, probability);
         }
+    }
+
+    /// Whether a key that was wished for is still worth a fetch, by half of what a new wish takes.
+    pub fn is_worth_it(&self, now: Now, db: Db, name: &[u8]) -> bool {
+        let Some(slot) = self.table.find(db, name) else { return false };
+        let key = self.table.at(slot);
+        // One that was announced is expected at once; its own history says little.
+        if self.predictors.requested.is_none() || key.cue != 0 {
+            return true;
+        }
+        let (row, _) = self.decision_row(now, slot);
+        self.predictors.requested(&row, key.copy.hits) >= self.price.threshold() / 2.0
+    }
+
+    /// A wish was taken back.
+    pub fn retracted(&mut self) {
+        self.figures.retracted += 1;
     }
 
     /// The features of a decision about the key at a place, and the life of its copies in horizons.

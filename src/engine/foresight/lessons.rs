@@ -7,6 +7,7 @@
 use super::content::Prior;
 use super::features::{NAMES, PERSISTENCE};
 use super::forecast::ContentFeature;
+use super::learning::LEAST_SAMPLES;
 use super::model::objective::Objective;
 use super::model::predictor::Predictor;
 use super::model::quality::loss::mean_loss;
@@ -75,6 +76,9 @@ pub enum Adoption {
 }
 
 impl Lesson {
+    /// Fewer samples of each kind than this teach nothing.
+    pub const FEWEST_SAMPLES: usize = LEAST_SAMPLES;
+
     /// Learns. Up to some seconds: not for a thread that others wait for.
     pub fn learn(self) -> Learned {
         let current = &self.current;

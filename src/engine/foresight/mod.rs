@@ -55,6 +55,7 @@ pub mod supply;
 mod table;
 mod tracked;
 mod traffic;
+mod urgency;
 mod windows;
 
 use std::collections::{BinaryHeap, VecDeque};

@@ -12,6 +12,17 @@ pub enum Mode {
     On,
 }
 
+impl Mode {
+    /// The word in directives and replies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Off => "off",
+            Mode::Observe => "observe",
+            Mode::On => "on",
+        }
+    }
+}
+
 /// Whether values are fetched again before they expire.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum RefreshAhead {

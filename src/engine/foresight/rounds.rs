@@ -17,6 +17,7 @@ use super::sequences::Spot;
 use super::supply::Refresh;
 use super::tracked::Tracked;
 use super::windows::Window;
+use crate::engine::key::{Db, Key};
 use crate::engine::keyed::Slot;
 use crate::engine::request::Reason;
 use crate::engine::time::{Instant, Now, Wall};
@@ -44,6 +45,10 @@ const COLD: f32 = 0.1;
 /// A brief round leaves out keys that were cold and were not asked for in so many horizons.
 const DORMANT: f32 = 2.0;
 
+/// Keys looked at for hints at a time, and how much the heat must have changed.
+const HINTED: usize = 4096;
+const HEAT_STEP: u8 = 12;
+
 /// Samples taken of a window: of the keys in use, and of the others.
 const SAMPLED: [f64; 2] = [900.0, 300.0];
 
@@ -70,6 +75,9 @@ pub(super) struct Rounds {
     newcomers: f32,
     chance: u64,
     started: Option<Wall>,
+    ended: bool,
+    /// Where hints go on.
+    hinted: Slot,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +141,8 @@ impl Rounds {
             newcomers: 0.0,
             chance: seed,
             started: None,
+            ended: false,
+            hinted: 0,
         }
     }
 
@@ -177,6 +187,35 @@ impl Foresight {
     /// The start of the window whose predictions were completed since the last call, if any were.
     pub fn window_started(&mut self) -> Option<Wall> {
         self.rounds.started.take()
+    }
+
+    /// Whether a round ended since the last call.
+    pub fn round_ended(&mut self) -> bool {
+        std::mem::take(&mut self.rounds.ended)
+    }
+
+    /// Keys whose heat changed since the server was told, of a bounded part of the table at a time.
+    pub fn hints(&mut self, now: Now) -> Vec<(Key, u8)> {
+        let mut hints = Vec::new();
+        for _ in 0..HINTED {
+            let Some(slot) = self.table.next(self.rounds.hinted) else {
+                self.rounds.hinted = 0;
+                break;
+            };
+            self.rounds.hinted = slot + 1;
+            let key = self.table.at_mut(slot);
+            let heat = heat_of(key.popularity);
+            if key.is_held(now.mono) && heat.abs_diff(key.told_heat) >= HEAT_STEP {
+                key.told_heat = heat;
+                hints.push((self.table.key(slot).clone(), heat));
+            }
+        }
+        hints
+    }
+
+    /// How hot a key is, 1..=255; 0: nothing is known of it.
+    pub fn heat(&self, db: Db, name: &[u8]) -> u8 {
+        self.table.find(db, name).map_or(0, |slot| heat_of(self.table.at(slot).popularity))
     }
 
     fn round(&mut self, now: Now, most: usize) -> Instant {
@@ -309,6 +348,7 @@ impl Foresight {
 
     fn end_round(&mut self, now: Now, kind: Kind) {
         self.rounds.going = None;
+        self.rounds.ended = true;
         self.rounds.popular.close(POPULAR);
         self.rounds.hot.close(self.settings.hot_share);
         let horizon = self.settings.horizon;
@@ -352,10 +392,16 @@ impl Foresight {
     }
 
     /// Every tracked key with what was foretold for the window that runs, and its class.
-    pub fn foretold(&self) -> impl Iterator<Item = (&crate::engine::key::Key, f32, f32, Class)> {
+    pub fn foretold(&self) -> impl Iterator<Item = (&Key, f32, f32, Class)> {
         let known = self.table.iter().filter(|(.., key)| key.foretold[0] >= 0.0);
         known.map(|(_, name, key)| (name, key.foretold[0], key.foretold[1], key.class))
     }
+}
+
+/// The heat of a key of which so many requests are expected in a horizon: 24 for each doubling, from one in sixteen
+/// horizons on.
+fn heat_of(popularity: f32) -> u8 {
+    (24.0 * (16.0 * popularity.max(0.0)).max(1.0).log2() + 1.0).min(255.0) as u8
 }
 
 /// The kind of demand of a key, by its decayed counts and by what makes a key popular. No model is asked, so a class means

@@ -39,6 +39,8 @@ pub(super) struct Tracked {
     pub(super) foretold: [f32; 2],
     /// Its kind of demand, as of the last round.
     pub(super) class: Class,
+    /// How hot the server was told that it is.
+    pub(super) told_heat: u8,
     /// Whether it is never warmed ahead at present.
     pub(super) held_out: bool,
     /// A sample of a decision whose outcome is awaited: its place plus one.
@@ -129,6 +131,7 @@ impl Tracked {
             hot: 0.0,
             foretold: [-1.0; 2],
             class: Class::Unknown,
+            told_heat: 0,
             held_out: false,
             sample: 0,
             cue: 0,

@@ -6,6 +6,7 @@
 use std::ffi::CStr;
 use std::os::raw::c_longlong;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use super::context::ServerString;
 use super::{Context, api, raw};
@@ -47,6 +48,12 @@ impl Context<'_> {
     pub fn knows(&self, command: &CStr) -> bool {
         let info = self.call(c"COMMAND", Effect::Read, &[b"INFO", command.to_bytes()]);
         info.is_ok_and(|info| !info.strings_in(0).is_empty())
+    }
+
+    /// For how long a key was not used, in whole seconds; `None` if it is not there or the policy does not count that.
+    pub fn idle_time(&self, name: &[u8]) -> Option<Duration> {
+        let idle = self.call(c"OBJECT", Effect::Read, &[b"IDLETIME", name]).ok()?.integer()?;
+        u64::try_from(idle).ok().map(Duration::from_secs)
     }
 
     /// `SET name value PXAT at`, without a vector of arguments: the one write that must be quick.

@@ -3,13 +3,16 @@
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
-use std::os::raw::{c_int, c_long};
+use std::os::raw::{c_int, c_long, c_longlong};
 use std::ptr::NonNull;
 use std::slice;
+use std::time::Duration;
 
 use super::{api, raw};
 use crate::engine::key::Db;
 use crate::engine::time::Wall;
+
+const OK: c_int = raw::REDISMODULE_OK as c_int;
 
 /// The server as one callback sees it.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +44,15 @@ pub enum Look {
     Read,
     /// No trace: not in the server's statistics (where it can be told so), not in the key's idle time.
     Peek,
+}
+
+/// How much a key is to look used, when the server chooses what to evict.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Temper {
+    /// Its access counter, for an LFU policy: 255 is the most.
+    Counter(u8),
+    /// For how long it was not used, for an LRU policy.
+    Idle(Duration),
 }
 
 impl<'a> Context<'a> {
@@ -154,6 +166,31 @@ impl<'a> Context<'a> {
             Held::String(bytes) => Some((expires_at, Some(bytes as u64))),
             _ => Some((expires_at, None)),
         }
+    }
+
+    /// Makes a key look used; whether it is there and the server can do so under its policy.
+    pub fn temper(&self, name: &[u8], temper: Temper) -> bool {
+        let Some(key) = self.open(name, Look::Peek) else { return false };
+        match temper {
+            Temper::Counter(counter) => {
+                // SAFETY: written once in OnLoad, only read later.
+                let set = unsafe { raw::RedisModule_SetLFU };
+                // SAFETY: the key is open, and the counter is at most 255.
+                set.is_some_and(|set| (unsafe { set(key.raw.as_ptr(), c_longlong::from(counter)) }) == OK)
+            }
+            Temper::Idle(span) => {
+                // SAFETY: written once in OnLoad, only read later.
+                let set = unsafe { raw::RedisModule_SetLRU };
+                let span = raw::mstime_t::try_from(span.as_millis()).unwrap_or(raw::mstime_t::MAX);
+                // SAFETY: the key is open.
+                set.is_some_and(|set| (unsafe { set(key.raw.as_ptr(), span) }) == OK)
+            }
+        }
+    }
+
+    /// Whether the client reads RESP3.
+    pub fn speaks_resp3(&self) -> bool {
+        self.flags() & raw::REDISMODULE_CTX_FLAGS_RESP3 != 0
     }
 
     fn open(&self, name: &[u8], look: Look) -> Option<OpenKey> {

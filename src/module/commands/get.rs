@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::spec::{Access, Argument, ArgumentKind, Keys, Spec};
 use super::{Command, Verdict};
 use crate::engine::key::{Db, Key};
-use crate::engine::request::{Plan, Request};
+use crate::engine::request::{Plan, Priority, Request};
 use crate::loader::compress;
 use crate::loader::settings::Compression;
 use crate::module::api::Context;
@@ -230,7 +230,7 @@ fn queue(db: Db, name: &[u8]) {
         if let Some(loader) = state.loaders.route(name).map(|loader| loader.id) {
             let request = Request { key: Key::new(db, name), loader, plan: Plan::MISSING };
             // Without room the key stays cold, as it was.
-            let _ = state.engine.send(Message::Want(request));
+            let _ = state.engine.send(Message::Want(request, Priority::MAX));
         }
     });
 }

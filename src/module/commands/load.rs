@@ -8,10 +8,11 @@ use super::{Command, Verdict};
 use crate::engine::request::{JobSpec, Mode, Plan, Priority, Reason, Replace, Tag};
 use crate::module::api::Context;
 use crate::module::api::blocked::BlockedClient;
-use crate::module::args::{Args, Parsed, argument, within_length};
+use crate::module::args::{Args, Parsed, argument};
 use crate::module::engine_thread::Message;
-use crate::module::expansion::{Expansion, Target};
+use crate::module::expansion::Expansion;
 use crate::module::reply::{Refusal, Reply};
+use crate::module::target::{self, Target};
 use crate::module::{clock, state};
 
 /// Explicit keys where the client cannot wait (MULTI, scripts): they are looked at in one go, at about 0.5 µs each.
@@ -20,7 +21,8 @@ const MOST_AT_ONCE: usize = 1000;
 /// Expansions that may be under way.
 const MOST_EXPANSIONS: usize = 1000;
 
-const OPTIONS: &str = "PRIORITY, TTL, FORCE, NOREPLACE, TAG, WAIT, then KEYS key [key ...] or FROM collection";
+const OPTIONS: &str = "PRIORITY, TTL, FORCE, NOREPLACE, TAG, WAIT, then KEYS key [key ...], MATCH pattern [LIMIT n], TOP n \
+                       [CLASS c] or FROM collection";
 
 /// `WARM.LOAD [options] <target>`.
 pub struct Load;
@@ -51,17 +53,19 @@ impl Command for Load {
             Argument::flag("noreplace", "NOREPLACE").optional(),
             Argument::option("tag", "TAG", ArgumentKind::String),
             Argument::option("wait", "WAIT", ArgumentKind::String),
-            Argument::new("target", ArgumentKind::OneOf(&TARGET)),
+            Argument::new("target", ArgumentKind::OneOf(&target::ARGUMENTS)),
         ],
         reply: "Map: `job`, `accepted` (keys queued), `fresh` (keys already warm, skipped without `FORCE`), `no_loader`, \
-                `rejected` (no room in the queue, or members of a collection that the caller may not write). With `WAIT`: \
+                `rejected` (no room in the queue, or keys that the caller did not name and may not write). With `WAIT`: \
                 as WARM.JOB STATUS once the job has ended. Errors: `NOPERM`, `QUEUEFULL`, `TIMEOUT` (the job goes on), \
                 `WRONGTYPE` (the collection is none).",
         notes: "`PRIORITY` 0 to 1000, higher first, default 100. `TTL` replaces the loader's. `FORCE` loads keys that exist \
                 too; a value that was written after the fetch began is never replaced. `NOREPLACE` never replaces a \
                 value that exists. `TAG` names the job in JOB STATUS, up to 256 bytes. `FROM` reads a set, sorted set \
-                (highest first) or list in slices; the server checks the caller's ACL key permissions for each key. \
-                Inside MULTI or a script: `KEYS` only, at most 1000, without `WAIT`.",
+                (highest first) or list. `MATCH` takes the tracked keys that the key pattern matches, the most expected \
+                first, and then those that exist, which matters with `FORCE`; at most `LIMIT`, default 100000. `TOP` takes \
+                the tracked keys with the most requests expected in the horizon. All of them work in slices, in the \
+                client's database, and check the caller's ACL key permissions for each key. Inside MULTI or a script: `KEYS` only, at most 1000, without `WAIT`.",
     };
     type Request<'a> = LoadRequest;
 
@@ -87,16 +91,11 @@ impl Command for Load {
                 spec.tag = Some(Tag::new(tag).ok_or_else(too_long)?);
             } else if args.option("WAIT") {
                 wait = Some(args.duration("WAIT", Duration::from_millis(1)..=LONGEST_WAIT)?);
-            } else if args.option("KEYS") {
-                let keys = args.rest("key")?.iter().map(|key| within_length(key).map(<[u8]>::to_vec));
-                break Target::Keys(keys.collect::<Parsed<_>>()?);
-            } else if args.option("FROM") {
-                let collection = args.next("collection")?.to_vec();
-                args.end("nothing after FROM collection")?;
-                break Target::From(collection);
+            } else if let Some(target) = Target::parse(args)? {
+                break target;
             } else {
                 args.end(OPTIONS)?;
-                return Err(argument("a target is missing: KEYS key [key ...] or FROM collection".to_owned()));
+                return Err(argument(format!("a target is missing: {}", target::SYNTAX)));
             }
         };
         Ok(LoadRequest { spec, plan, wait, target })
@@ -110,11 +109,6 @@ impl Command for Load {
     }
 }
 
-const TARGET: [Argument; 2] = [
-    Argument { token: "KEYS", ..Argument::new("key", ArgumentKind::String).repeated() },
-    Argument { token: "FROM", ..Argument::new("collection", ArgumentKind::String) },
-];
-
 fn start(ctx: &Context<'_>, request: LoadRequest) -> Result<Verdict, Refusal> {
     let LoadRequest { spec, plan, wait, target } = request;
     let may_block = ctx.may_block();
@@ -122,7 +116,7 @@ fn start(ctx: &Context<'_>, request: LoadRequest) -> Result<Verdict, Refusal> {
         match &target {
             Target::Keys(keys) if keys.len() <= MOST_AT_ONCE && wait.is_none() => {}
             _ => {
-                let allowed = "inside MULTI or a script WARM.LOAD takes at most 1000 KEYS, no FROM and no WAIT";
+                let allowed = "inside MULTI or a script WARM.LOAD takes at most 1000 KEYS, no other target and no WAIT";
                 return Err(argument(allowed.to_owned()));
             }
         }
@@ -172,7 +166,10 @@ mod tests {
     #[test]
     fn what_is_missing_or_unknown_is_named() {
         for (words, error) in [
-            (vec!["FORCE"], "ERR a target is missing: KEYS key [key ...] or FROM collection"),
+            (
+                vec!["FORCE"],
+                "ERR a target is missing: KEYS key [key ...], MATCH pattern [LIMIT n], TOP n [CLASS c] or FROM collection",
+            ),
             (vec!["KEYS"], "ERR key is missing"),
             (vec!["PRIORITY", "1001", "KEYS", "a"], "ERR PRIORITY '1001' must be a whole number from 0 to 1000"),
             (vec!["FROM", "a", "b"], "ERR unknown option 'b', allowed: nothing after FROM collection"),

@@ -1,11 +1,14 @@
 //! Commands: one file a family, one unit struct a command. [`TABLE`] lists them all; registration, `WARM.HELP` and
 //! `docs/commands.md` come from it.
 
+pub mod features;
 pub mod get;
 pub mod job;
 pub mod lease;
 pub mod load;
 pub mod loader;
+pub mod model;
+pub mod predict;
 pub mod queue;
 pub mod spec;
 pub mod stats;
@@ -51,8 +54,23 @@ pub static TABLE: &[Entry] = &[
     ),
     entry::<queue::Progress>(),
     entry::<queue::Queue>(),
+    entry::<predict::Enqueue>(),
     entry::<queue::Pause>(),
     entry::<queue::Resume>(),
+    entry::<predict::Predict>(),
+    entry::<predict::Top>(),
+    container(
+        model::MODEL,
+        &[
+            entry::<model::Info>(),
+            entry::<model::Train>(),
+            entry::<model::Eval>(),
+            entry::<model::Export>(),
+            entry::<model::Import>(),
+            entry::<model::Reset>(),
+            entry::<stats::ModelHelp>(),
+        ],
+    ),
     container(loader::CONFIG, &[entry::<loader::Reload>(), entry::<stats::ConfigHelp>()]),
     entry::<track::Track>(),
     entry::<stats::Stats>(),

@@ -24,9 +24,11 @@ impl Command for Stats {
         arity: -1,
         keys: Keys::None,
         arguments: &[Argument { optional: true, ..Argument::new("section", ArgumentKind::OneOf(&SECTION)) }],
-        reply: "Map of sections, or the fields of one: `warming` (queue, jobs, keys, reads), `loaders` (a map per loader), \
-                `memory` (bytes), `threads` (time in slices of the main thread, panics caught, what is watched). Counters \
-                count since the module was loaded.",
+        reply: "Map of sections, or the fields of one: `warming` (queue, jobs, keys, reads), `prediction` (the \
+                model, what was fetched ahead), `hits` (by class and `overall`, each `requests`, `hits`, `ratio`; the same of \
+                keys that may be warmed ahead, `eligible`, and of the `holdout`, and the `gain` between them; `warmed_hits`, `wasted`, `origin_saved`), `loaders` (a map per loader), \
+                `memory` (bytes), `threads` (time in slices of the main thread, panics caught). Counters count since the \
+                module was loaded.",
         notes: "`INFO warm` carries the same figures as flat fields. Of the keys that a loader's pattern may match, \
                 `watch_accesses`, `watch_misses` and their like say what the engine was told of; `watch_dropped` what it \
                 could not be told for want of room. `watch_sampled_one_in` above 1 says that the main thread is too busy \
@@ -48,9 +50,9 @@ impl Command for Stats {
         let Some(metrics) = state::with(|state| Metrics::take(state)) else {
             return Reply::from(Refusal::not_ready()).into();
         };
-        let Metrics { warming, loaders, memory, threads } = metrics;
+        let Metrics { warming, prediction, hits, loaders, memory, threads } = metrics;
         let loaders = loaders.into_iter().map(|(name, fields)| (Reply::Text(name), map(fields))).collect();
-        let sections = [map(warming), Reply::Map(loaders), map(memory), map(threads)];
+        let sections = [map(warming), map(prediction), map(hits), Reply::Map(loaders), map(memory), map(threads)];
         let mut sections = SECTIONS.into_iter().zip(sections);
         match section {
             None => Reply::record(sections),
@@ -60,8 +62,10 @@ impl Command for Stats {
     }
 }
 
-const SECTION: [Argument; 4] = [
+const SECTION: [Argument; 6] = [
     Argument::flag("warming", "warming"),
+    Argument::flag("prediction", "prediction"),
+    Argument::flag("hits", "hits"),
     Argument::flag("loaders", "loaders"),
     Argument::flag("memory", "memory"),
     Argument::flag("threads", "threads"),
@@ -122,6 +126,7 @@ macro_rules! help_of {
 
 help_of!(LoaderHelp, "WARM.LOADER");
 help_of!(JobHelp, "WARM.JOB");
+help_of!(ModelHelp, "WARM.MODEL");
 help_of!(ConfigHelp, "WARM.CONFIG");
 
 fn lines(entries: &[Entry]) -> Verdict {

@@ -9,9 +9,10 @@ mod values;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::args::{Parsed, argument, shown};
+use super::args::{Args, Parsed, argument, shown};
 use super::commands::spec::{Argument, ArgumentKind};
 use super::warmfile::Word;
+use crate::engine::foresight::supply::Refresh;
 use crate::loader::settings::{BatchFormat, Compression, Freshness, Kind, Settings};
 use values::Words;
 
@@ -19,7 +20,7 @@ use values::Words;
 const MOST_HEADERS: usize = 64;
 
 /// Options of the contract that come with later versions.
-const LATER: [&str; 4] = ["REFRESH", "RELATED", "FEATURES", "QUERY"];
+const LATER: [&str; 2] = ["RELATED", "QUERY"];
 
 const DAY: Duration = Duration::from_secs(86_400);
 const TTL: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(365 * 86_400);
@@ -28,7 +29,7 @@ const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::f
 const HEADER: [Argument; 1] = [Argument { token: "HEADER", ..Argument::new("name:value", ArgumentKind::String) }];
 
 /// The arguments of `WARM.LOADER SET`: the one list of its options.
-pub const ARGUMENTS: [Argument; 21] = [
+pub const ARGUMENTS: [Argument; 23] = [
     Argument::new("name", ArgumentKind::String),
     Argument { token: "MATCH", ..Argument::new("pattern", ArgumentKind::Pattern) },
     Argument { token: "URL", ..Argument::new("template", ArgumentKind::String) },
@@ -50,6 +51,8 @@ pub const ARGUMENTS: [Argument; 21] = [
     Argument::option("size", "MAXBYTES", ArgumentKind::String),
     Argument::new("header", ArgumentKind::Block(&HEADER)).optional().repeated(),
     Argument::option("price", "COST", ArgumentKind::Double),
+    Argument::option("refresh", "REFRESH", ArgumentKind::String),
+    Argument::option("pointer", "FEATURES", ArgumentKind::String),
 ];
 
 const FRESHNESS_WORDS: [Argument; 2] = [Argument::flag("fixed", "fixed"), Argument::flag("origin", "origin")];
@@ -86,6 +89,10 @@ Each option may stand once, `HEADER` up to 64 times; the order is free.
 | `MAXBYTES` | 1 to 512mb | 8mb | the largest body, after decompression |
 | `HEADER` | | | a request header, `\"Name: value\"`; values are shown as `***` |
 | `COST` | 0 to 1000000 | 1.0 | relative price of one request |
+| `REFRESH` | `auto`, `off`, 1ms to 365d | `auto` | when a value is fetched again before it expires, if that is worth it: \
+shortly before (`auto`), this long before, or never; needs `warm.refresh-ahead` and `warm.predict on` |
+| `FEATURES` | | | JSON pointer to an object of the document that describes the key's content: numbers and booleans as they \
+are, a short text as the feature `name=text`; WARM.PREDICT uses them for keys without a history |
 
 `${NAME}` is taken from the environment only in the warm file, not here: a client must not be able to send the server's
 environment to an origin of its own.";
@@ -166,6 +173,8 @@ fn apply(settings: &mut Settings, option: &'static str, words: &mut Words<'_>) -
             settings.compress = words.value(option, |args| args.word(option, &choices))?;
         }
         "MAXBYTES" => settings.max_bytes = words.value(option, |args| args.size(option, 1..=512 << 20))?,
+        "REFRESH" => settings.refresh = words.value(option, |args| refresh(option, args))?,
+        "FEATURES" => settings.features = Some(words.pointer(option)?),
         "COST" => settings.cost = words.value(option, |args| args.decimal(option, 0.0..=1e6))?,
         _ => {
             if settings.headers.len() >= MOST_HEADERS {
@@ -175,6 +184,20 @@ fn apply(settings: &mut Settings, option: &'static str, words: &mut Words<'_>) -
         }
     }
     Ok(())
+}
+
+fn refresh(option: &str, args: &mut Args<'_>) -> Parsed<Refresh> {
+    if args.option("auto") {
+        return Ok(Refresh::Auto);
+    }
+    if args.option("off") {
+        return Ok(Refresh::Off);
+    }
+    let given = shown(args.peek().unwrap_or_default());
+    let lead = args.duration(option, TTL).map(Refresh::Before);
+    lead.map_err(|_| {
+        argument(format!("{option} '{given}' must be auto, off, or a duration such as 30s, 5m or 1h from 1ms to 365d"))
+    })
 }
 
 #[cfg(test)]
@@ -204,7 +227,8 @@ mod tests {
     fn every_option_is_read() {
         let line = "a url http://cms/{id} match c:{id} ttl 5m freshness ORIGIN jitter 0 negative 0 timeout 250ms \
                     retries 5 concurrency 8 rate 12.5 batch 100 batchurl http://cms/b?ids={ids} batchformat array \
-                    batchid /id body /data/0 type hash compress zstd maxbytes 64kb header X-A:1 header X-A:2 cost 2.5";
+                    batchid /id body /data/0 type hash compress zstd maxbytes 64kb header X-A:1 header X-A:2 cost 2.5 \
+                    refresh 5m features /meta";
         let settings = parse(line).unwrap();
         assert_eq!(settings.ttl, Duration::from_secs(300));
         assert_eq!(settings.freshness, Freshness::Origin);
@@ -213,6 +237,10 @@ mod tests {
         assert_eq!(settings.timeout, Duration::from_millis(250));
         assert_eq!((settings.retries, settings.concurrency, settings.batch), (5, 8, 100));
         assert_eq!((settings.rate, settings.cost), (12.5, 2.5));
+        assert_eq!(settings.refresh, Refresh::Before(Duration::from_secs(300)));
+        assert_eq!(settings.features.as_deref(), Some("/meta"));
+        assert_eq!(parse(&format!("{SHORT} REFRESH OFF")).unwrap().refresh, Refresh::Off);
+        assert_eq!(parse(&format!("{SHORT} REFRESH auto")).unwrap().refresh, Refresh::Auto);
         assert_eq!(settings.batch_url, Some(Secret::plain("http://cms/b?ids={ids}")));
         assert_eq!(settings.batch_format, BatchFormat::Array);
         assert_eq!((settings.batch_id.as_deref(), settings.body.as_deref()), (Some("/id"), Some("/data/0")));
@@ -236,7 +264,11 @@ mod tests {
             (" BODY data", "ERR BODY 'data' must be a JSON pointer such as /data/0/body (~0 stands for ~, ~1 for /)"),
             (" BODY /a~2", "ERR BODY '/a~2' must be a JSON pointer such as /data/0/body (~0 stands for ~, ~1 for /)"),
             (" QUERY x", "ERR QUERY is not supported by this version"),
-            (" refresh auto", "ERR REFRESH is not supported by this version"),
+            (" RELATED /x", "ERR RELATED is not supported by this version"),
+            (
+                " refresh soon",
+                "ERR REFRESH 'soon' must be auto, off, or a duration such as 30s, 5m or 1h from 1ms to 365d",
+            ),
         ] {
             assert_eq!(refusal(&format!("{SHORT}{extra}")), error);
         }
@@ -244,7 +276,7 @@ mod tests {
         assert_eq!(refusal("a URL x"), "ERR MATCH is missing");
         assert_eq!(refusal("a/b URL x"), "ERR name 'a/b' must be 1 to 64 of A-Z a-z 0-9 _ . -");
         assert!(refusal("a GUESS 1").starts_with("ERR unknown option 'GUESS', allowed: MATCH, URL, TTL, "));
-        assert!(refusal("a GUESS 1").contains(", HEADER, COST"));
+        assert!(refusal("a GUESS 1").contains(", HEADER, COST, REFRESH, FEATURES"));
     }
 
     #[test]
@@ -314,7 +346,7 @@ mod tests {
         }
 
         #[test]
-        fn no_value_of_an_option_can_panic(which in 1usize..21, value in proptest::collection::vec(any::<u8>(), 0..40)) {
+        fn no_value_of_an_option_can_panic(which in 1usize..23, value in proptest::collection::vec(any::<u8>(), 0..40)) {
             let mut words: Vec<Word> = ["a", "MATCH", "x", "URL", "y"].map(|word| Word::plain(word.as_bytes())).to_vec();
             let option = options().nth(which - 1).unwrap();
             words.push(Word::plain(option.as_bytes()));

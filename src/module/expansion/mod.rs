@@ -1,12 +1,13 @@
 //! A target becomes keys, in slices: each key is routed to its loader and left out if it is warm already, and the rest goes
 //! to the engine in chunks.
 //!
-//! A collection is read while others may change it: a member that moves while it is read may be missed or met twice. The
-//! engine queues a key once, so meeting it twice does no harm.
+//! [`members`] is where names come from that the caller did not write out. What is read there may be changed by others
+//! meanwhile: a member that moves may be missed or met twice. The engine queues a key once, so meeting it twice does no harm.
+
+pub mod members;
 
 use super::api::Context;
 use super::api::blocked::BlockedClient;
-use super::api::call::Effect;
 use super::api::client::{Caller, Need};
 use super::api::context::{Held, Look};
 use super::clock;
@@ -14,27 +15,20 @@ use super::engine_thread::{Message, Sealed};
 use super::reply::{Refusal, Reply};
 use super::slice::Progress;
 use super::state::{self, State};
+use super::target::Target;
 use crate::engine::key::{Db, Key};
 use crate::engine::request::{JobId, Mode, Plan, Request};
 use crate::engine::time::Instant;
+use members::{Batch, Members};
 
 /// Keys looked at in one step; about 0.5 µs each.
 const KEYS_A_STEP: usize = 32;
 
-/// Members read from a collection in one step.
-const MEMBERS_A_STEP: usize = 64;
+/// Expansions that are tried in one step, if those before cannot go on.
+const TRIED_A_STEP: usize = 8;
 
 /// Keys sent to the engine in one message.
 const CHUNK: usize = 256;
-
-/// Which keys a command means.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Target {
-    /// These.
-    Keys(Vec<Vec<u8>>),
-    /// The members of a set, sorted set (highest first) or list.
-    From(Vec<u8>),
-}
 
 /// A target on its way to the engine.
 #[derive(Debug)]
@@ -64,20 +58,11 @@ pub struct Counts {
     pub denied: u64,
 }
 
-/// Where more names come from.
-#[derive(Debug)]
-enum Members {
-    None,
-    Set { collection: Vec<u8>, cursor: Vec<u8> },
-    Sorted { collection: Vec<u8>, next: u64 },
-    List { collection: Vec<u8>, next: u64 },
-}
-
 /// What a step of one expansion came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Outcome {
     More,
-    /// The engine has no room; try later.
+    /// The engine has no room, or has not answered yet; try later.
     Stalled,
     Finished,
 }
@@ -87,6 +72,7 @@ impl Expansion {
     /// collection is none.
     pub fn new(ctx: &Context<'_>, job: JobId, target: Target, plan: Plan) -> Result<Self, Refusal> {
         let caller = ctx.caller();
+        let db = ctx.db();
         // Explicit keys are checked here, as a whole; members are checked one by one as they are read.
         let (caller, members, names) = match target {
             Target::Keys(names) => {
@@ -98,10 +84,12 @@ impl Expansion {
                 let members = Members::of(ctx, collection)?;
                 (caller, members, Vec::new())
             }
+            Target::Match(pattern, limit) => (caller, Members::matching(db, pattern, limit)?, Vec::new()),
+            Target::Top(count, class) => (caller, Members::top(db, count, class)?, Vec::new()),
         };
         Ok(Expansion {
             job,
-            db: ctx.db(),
+            db,
             plan,
             caller,
             client: None,
@@ -155,8 +143,13 @@ impl Expansion {
             return Outcome::More;
         }
         if !self.members.is_none() {
-            self.names = self.members.next(ctx).into_iter();
-            return Outcome::More;
+            return match self.members.next(ctx) {
+                Batch::Names(names) => {
+                    self.names = names.into_iter();
+                    Outcome::More
+                }
+                Batch::NotYet => Outcome::Stalled,
+            };
         }
         if self.seal() { Outcome::Finished } else { Outcome::Stalled }
     }
@@ -210,71 +203,6 @@ impl Expansion {
     }
 }
 
-impl Members {
-    fn of(ctx: &Context<'_>, collection: Vec<u8>) -> Result<Self, Refusal> {
-        let kind = ctx.call(c"TYPE", Effect::Read, &[&collection]).map_err(Refusal::Argument)?;
-        match kind.bytes() {
-            b"set" => Ok(Members::Set { collection, cursor: b"0".to_vec() }),
-            b"zset" => Ok(Members::Sorted { collection, next: 0 }),
-            b"list" => Ok(Members::List { collection, next: 0 }),
-            b"none" => Ok(Members::None),
-            _ => Err(Refusal::WrongType),
-        }
-    }
-
-    fn is_none(&self) -> bool {
-        matches!(self, Members::None)
-    }
-
-    /// The next names; the source is none once it is read out. A collection that was deleted or changed its type
-    /// meanwhile has no more members.
-    fn next(&mut self, ctx: &Context<'_>) -> Vec<Vec<u8>> {
-        let owned = |names: Vec<&[u8]>| names.into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>();
-        match self {
-            Members::None => Vec::new(),
-            Members::Set { collection, cursor } => {
-                let count = MEMBERS_A_STEP.to_string();
-                let args: [&[u8]; 4] = [collection, cursor, b"COUNT", count.as_bytes()];
-                let (names, next) = match ctx.call(c"SSCAN", Effect::Read, &args) {
-                    Ok(answer) => (owned(answer.strings_in(1)), answer.bytes_in(0).to_vec()),
-                    Err(_) => (Vec::new(), b"0".to_vec()),
-                };
-                if next == b"0" {
-                    *self = Members::None;
-                } else {
-                    *cursor = next;
-                }
-                names
-            }
-            Members::Sorted { collection, next } => {
-                let names = range(ctx, c"ZREVRANGE", collection, *next);
-                self.moved_on(names)
-            }
-            Members::List { collection, next } => {
-                let names = range(ctx, c"LRANGE", collection, *next);
-                self.moved_on(names)
-            }
-        }
-    }
-
-    fn moved_on(&mut self, names: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-        if names.len() < MEMBERS_A_STEP {
-            *self = Members::None;
-        } else if let Members::Sorted { next, .. } | Members::List { next, .. } = self {
-            *next += names.len() as u64;
-        }
-        names
-    }
-}
-
-fn range(ctx: &Context<'_>, command: &std::ffi::CStr, collection: &[u8], from: u64) -> Vec<Vec<u8>> {
-    let (from, to) = (from.to_string(), (from + MEMBERS_A_STEP as u64 - 1).to_string());
-    match ctx.call(command, Effect::Read, &[collection, from.as_bytes(), to.as_bytes()]) {
-        Ok(answer) => answer.strings().into_iter().map(<[u8]>::to_vec).collect(),
-        Err(_) => Vec::new(),
-    }
-}
-
 fn may<'k>(caller: Option<&Caller>, need: Need, keys: impl IntoIterator<Item = &'k [u8]>) -> Result<(), Refusal> {
     match caller.and_then(|caller| caller.first_denied(need, keys)) {
         None => Ok(()),
@@ -282,25 +210,27 @@ fn may<'k>(caller: Option<&Caller>, need: Need, keys: impl IntoIterator<Item = &
     }
 }
 
-/// One step of the oldest expansion; the others take their turns after it.
+/// One step of the oldest expansion that can make one; the others take their turns after it.
 pub fn step(ctx: &Context<'_>) -> Progress {
-    let Some(Some(mut expansion)) = state::with(|state| state.expansions.pop_front()) else { return Progress::Idle };
-    ctx.select(expansion.db);
-    match expansion.advance(ctx) {
-        Outcome::Finished => Progress::Stepped,
-        Outcome::More => {
+    let waiting = state::with(|state| state.expansions.len()).unwrap_or(0);
+    for _ in 0..waiting.min(TRIED_A_STEP) {
+        let Some(Some(mut expansion)) = state::with(|state| state.expansions.pop_front()) else { break };
+        ctx.select(expansion.db);
+        let outcome = expansion.advance(ctx);
+        if outcome != Outcome::Finished {
             state::with(|state| state.expansions.push_back(expansion));
-            Progress::Stepped
         }
-        Outcome::Stalled => {
-            state::with(|state| {
-                state.expansions.push_back(expansion);
-                state.leftover = true;
-                state.pulse.wake_at(clock::mono().after(super::slice::HALT));
-            });
-            Progress::Idle
+        if outcome != Outcome::Stalled {
+            return Progress::Stepped;
         }
     }
+    if waiting > 0 {
+        state::with(|state| {
+            state.leftover = true;
+            state.pulse.wake_at(clock::mono().after(super::slice::HALT));
+        });
+    }
+    Progress::Idle
 }
 
 impl State {

@@ -6,10 +6,13 @@
 //! are bounded by the orders that may be outstanding. The thread sleeps until a message comes or the engine wants to be
 //! asked again.
 //!
+//! Prediction's part, and the thread that learns, are in [`prediction`]; what messages come to is in `desk`.
+//!
 //! A panic is noted, and the engine is built anew: its jobs are lost, orders still under way settle as unknown, and
 //! clients that wait for a job are told so.
 
-use std::collections::HashMap;
+mod desk;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -20,28 +23,37 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 
 use super::answers;
 use super::api::blocked::BlockedClient;
+use super::describing::Description;
+use super::expansion::members::{Listed, Listing};
+use super::prediction::snapshot::Snapshot;
+use super::prediction::training::{Report, Trainer};
+use super::prediction::{self, Foretelling, Hinted};
 use super::pulse::Waker;
 use super::reply::{Refusal, Reply};
 use super::watch::ring::Reader;
 use super::watch::tally::Tally;
 use super::{clock, entry, threads};
-use crate::engine::Engine;
-use crate::engine::jobs::{JobFilter, JobState, Opening};
+use crate::engine::foresight::supply::Supply;
+use crate::engine::jobs::JobFilter;
 use crate::engine::key::Key;
 use crate::engine::orders::{Order, Step};
 use crate::engine::outcome::Role;
 use crate::engine::progress::Scope;
-use crate::engine::request::{JobId, JobSpec, LoaderId, LoaderRules, Priority, Reason, Request};
+use crate::engine::request::{JobId, JobSpec, LoaderRules, Priority, Request};
 use crate::engine::settings::Settings;
 use crate::engine::settlement::{OrderId, Settlement};
 use crate::engine::stats::Stats;
 use crate::engine::time::Instant;
+use desk::Desk;
 
 /// Messages that may wait; each is at most one slice's work.
 const MESSAGES: usize = 4096;
 
 /// Directives that may wait; the engine's thread waits for room when the main thread is that far behind.
 const DIRECTIVES: usize = 4096;
+
+/// Lists of eviction hints that may wait; further ones are not asked for until the main thread took one.
+const HINTS: usize = 1;
 
 /// The longest sleep: figures are published at least this often.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
@@ -62,8 +74,8 @@ pub enum Message {
     Open(JobId, JobSpec),
     /// Keys for a job.
     Enqueue(JobId, Vec<Request>),
-    /// One key that a client missed where it could not wait.
-    Want(Request),
+    /// One key that a client asked for where it could not wait.
+    Want(Request, Priority),
     /// No more keys come for a job.
     Seal(JobId, Option<Sealed>),
     /// What became of keys.
@@ -72,10 +84,14 @@ pub enum Message {
     Vitals(Option<f64>, Role),
     /// What is defined, with the names to show.
     Loaders(Vec<(LoaderRules, Arc<str>)>),
+    /// The same, for foresight.
+    Supplies(Vec<Supply>),
+    /// What is said of keys' content.
+    Describe(Vec<Description>),
     /// Databases were emptied or swapped.
     Flushed(Scope),
     /// The directives changed.
-    Configure(Settings),
+    Configure(Box<Settings>),
     /// Warming stands still.
     Pause,
     /// Warming goes on.
@@ -84,6 +100,10 @@ pub enum Message {
     Drain,
     /// A client asks.
     Ask(Question, BlockedClient),
+    /// A target asks for its keys.
+    List(Listing, Sender<Listed>),
+    /// The thread that learns has something to say.
+    Trained(Report),
     /// The thread ends.
     Stop,
 }
@@ -118,6 +138,8 @@ pub enum Question {
     Progress(Key),
     /// WARM.QUEUE.
     Queue(usize),
+    /// What is expected, and the models.
+    Foretell(prediction::Question),
 }
 
 /// The engine's end of what the main thread sees.
@@ -136,6 +158,8 @@ pub struct Directives {
     pub orders: Receiver<Order>,
     /// These orders no longer want these keys: drop what is under way unless somebody else wants it.
     pub abandoned: Receiver<Vec<(OrderId, Key)>>,
+    /// Let the server know how hot these keys are.
+    pub hints: Receiver<Vec<(Key, u8)>>,
 }
 
 /// The main thread's end.
@@ -143,6 +167,7 @@ pub struct Directives {
 pub struct EngineHandle {
     messages: Sender<Message>,
     thread: Option<JoinHandle<()>>,
+    foretold: Arc<ArcSwap<Snapshot>>,
 }
 
 /// Starts the thread: its handle, the directives it will send, and the figures it publishes.
@@ -154,19 +179,29 @@ pub fn start(
     let (messages, inbox) = bounded(MESSAGES);
     let (orders, order_inbox) = bounded(DIRECTIVES);
     let (abandoned, abandoned_inbox) = bounded(DIRECTIVES);
-    let directives = Directives { orders: order_inbox, abandoned: abandoned_inbox };
+    let (hints, hint_inbox) = bounded(HINTS);
+    let directives = Directives { orders: order_inbox, abandoned: abandoned_inbox, hints: hint_inbox };
     let desk = Desk::new(settings);
+    let reports = messages.clone();
+    // Without the engine's end there is nobody to tell.
+    let trainer = Trainer::start(move |report| drop(reports.send(Message::Trained(report))))?;
+    let (foretelling, foretold) = Foretelling::new(trainer, hints);
     let stats = Arc::new(ArcSwap::from_pointee(desk.engine.stats()));
     let published = Arc::clone(&stats);
     let thread = thread::Builder::new().name("warm-engine".to_owned()).spawn(move || {
         threads::step_back();
-        let mut owner = Owner { inbox, orders, abandoned, waker, published, watched, desk };
+        let mut owner = Owner { inbox, orders, abandoned, waker, published, watched, foretelling, desk };
         while catch_unwind(AssertUnwindSafe(|| owner.run())).is_err() {
             entry::note_panic("the engine thread");
             owner.desk = owner.desk.rebuilt();
+            owner.foretelling.engine_lost(clock::now());
         }
+        // The inbox goes first: the thread that learns must not wait for room in it.
+        let Owner { inbox, mut foretelling, .. } = owner;
+        drop(inbox);
+        foretelling.stop();
     })?;
-    Ok((EngineHandle { messages, thread: Some(thread) }, directives, stats))
+    Ok((EngineHandle { messages, thread: Some(thread), foretold }, directives, stats))
 }
 
 impl EngineHandle {
@@ -175,6 +210,11 @@ impl EngineHandle {
         self.messages.try_send(message).map_err(|refused| match refused {
             TrySendError::Full(message) | TrySendError::Disconnected(message) => message,
         })
+    }
+
+    /// What is expected of the tracked keys, as last written down.
+    pub fn foretold(&self) -> Arc<Snapshot> {
+        self.foretold.load_full()
     }
 
     /// Asks for a client; a client that cannot be heard is told so.
@@ -195,6 +235,14 @@ impl EngineHandle {
     }
 }
 
+impl Drop for EngineHandle {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.stop();
+        }
+    }
+}
+
 struct Owner {
     inbox: Receiver<Message>,
     orders: Sender<Order>,
@@ -203,20 +251,8 @@ struct Owner {
     published: Arc<ArcSwap<Stats>>,
     /// Not the desk's: what was seen outlives a panic.
     watched: Watched,
+    foretelling: Foretelling,
     desk: Desk,
-}
-
-/// The engine, and the clients that wait for it.
-struct Desk {
-    engine: Engine,
-    settings: Settings,
-    loaders: Vec<LoaderRules>,
-    /// What the loaders are called, also those that are gone while keys remember them.
-    names: HashMap<LoaderId, Arc<str>>,
-    /// Keys accepted and rejected so far, of jobs whose keys still come.
-    open: HashMap<JobId, (u64, u64)>,
-    /// Clients that wait for a job's end, each until an instant.
-    waiting: Vec<(JobId, Instant, BlockedClient)>,
 }
 
 impl Owner {
@@ -245,6 +281,11 @@ impl Owner {
             }
             if sent == ORDERS_A_ROUND {
                 sleep = Duration::ZERO;
+            }
+            let (doze, hinted) = self.foretelling.turn(now, &mut self.desk.engine, &self.desk.settings);
+            sleep = sleep.min(doze);
+            if hinted == Hinted::Sent {
+                self.waker.wake_paced();
             }
             self.desk.end_waits(now.mono);
             if let Some(first) = self.desk.waiting.iter().map(|(_, until, _)| *until).min() {
@@ -278,6 +319,15 @@ impl Owner {
             match message {
                 Message::Stop => return false,
                 Message::Ask(Question::Cancel(job), client) => self.cancel(job, client),
+                Message::Ask(Question::Foretell(question), client) => {
+                    self.foretelling.answer(clock::now(), &mut self.desk.engine, question, client);
+                }
+                Message::Trained(report) => self.foretelling.reported(clock::now(), &mut self.desk.engine, report),
+                Message::List(listing, reply) => {
+                    // Without anybody who waits the list is dropped.
+                    let _ = reply.send(listing.answered(clock::now(), &self.desk.engine));
+                    self.waker.wake_paced();
+                }
                 message => self.desk.handle(message),
             }
             handled += 1;
@@ -321,136 +371,5 @@ impl Owner {
 
     fn publish(&self) {
         self.published.store(Arc::new(self.desk.engine.stats()));
-    }
-}
-
-impl Desk {
-    fn new(settings: Settings) -> Self {
-        Desk {
-            engine: Engine::new(settings.clone()),
-            settings,
-            loaders: Vec::new(),
-            names: HashMap::new(),
-            open: HashMap::new(),
-            waiting: Vec::new(),
-        }
-    }
-
-    fn rebuilt(&mut self) -> Self {
-        for (_, _, client) in self.waiting.drain(..) {
-            client.answer(Reply::Error("ERR the job was lost in an internal error, see the log".to_owned()));
-        }
-        let mut desk = Desk::new(self.settings.clone());
-        desk.loaders = std::mem::take(&mut self.loaders);
-        desk.names = std::mem::take(&mut self.names);
-        desk.engine.set_loaders(clock::now(), desk.loaders.clone());
-        desk
-    }
-
-    fn handle(&mut self, message: Message) {
-        let now = clock::now();
-        match message {
-            Message::Open(job, spec) => {
-                if self.engine.open_job(now, job, spec) == Opening::Opened {
-                    self.open.insert(job, (0, 0));
-                }
-            }
-            Message::Enqueue(job, requests) => {
-                let taken = self.engine.enqueue(now, job, requests);
-                if let Some((accepted, rejected)) = self.open.get_mut(&job) {
-                    *accepted += taken.accepted as u64;
-                    *rejected += taken.rejected as u64;
-                }
-            }
-            Message::Want(request) => {
-                // A full queue means that the key stays cold, as it was; the engine counts it.
-                self.engine.want(now, request, Priority::MAX, Reason::Request);
-            }
-            Message::Seal(job, sealed) => {
-                let counted = self.open.remove(&job);
-                self.engine.seal_job(now, job);
-                match (counted, sealed) {
-                    (Some((accepted, rejected)), Some(sealed)) => self.sealed(job, accepted, rejected, sealed),
-                    (None, Some(sealed)) => sealed.client.answer(Refusal::QueueFull("too many jobs run").into()),
-                    (_, None) => {}
-                }
-            }
-            Message::Settle(settlements) => {
-                settlements.into_iter().for_each(|settlement| self.engine.settle(now, settlement));
-            }
-            Message::Vitals(memory, role) => self.engine.set_vitals(memory, role),
-            Message::Loaders(loaders) => {
-                self.names.extend(loaders.iter().map(|(rules, name)| (rules.id, Arc::clone(name))));
-                self.loaders = loaders.into_iter().map(|(rules, _)| rules).collect();
-                self.engine.set_loaders(now, self.loaders.clone());
-            }
-            Message::Flushed(scope) => self.engine.flushed(scope),
-            Message::Configure(settings) => {
-                self.settings = settings.clone();
-                self.engine.configure(settings);
-            }
-            Message::Pause => self.engine.pause(),
-            Message::Resume => self.engine.resume(),
-            Message::Ask(question, client) => self.answer(question, client),
-            // The ring is emptied before any message is handled.
-            Message::Drain | Message::Stop => {}
-        }
-    }
-
-    fn sealed(&mut self, job: JobId, accepted: u64, rejected: u64, sealed: Sealed) {
-        match sealed.wait {
-            Some(until) => self.wait(job, until, sealed.client),
-            None => sealed.client.answer(Reply::record([
-                ("job", Reply::count(job.0)),
-                ("accepted", Reply::count(accepted)),
-                ("fresh", Reply::count(sealed.fresh)),
-                ("no_loader", Reply::count(sealed.no_loader)),
-                ("rejected", Reply::count(rejected + sealed.denied)),
-            ])),
-        }
-    }
-
-    /// Lets a client wait for a job's end; one that has ended is told of at once.
-    fn wait(&mut self, job: JobId, until: Instant, client: BlockedClient) {
-        let now = clock::now();
-        match self.engine.job(now, job) {
-            Some(status) if status.state == JobState::Running => {
-                if self.waiting.len() < MOST_WAITING {
-                    self.waiting.push((job, until, client));
-                } else {
-                    client.answer(Refusal::QueueFull("too many clients wait for jobs").into());
-                }
-            }
-            _ => client.answer(answers::job(&self.engine, now, job)),
-        }
-    }
-
-    fn answer(&mut self, question: Question, client: BlockedClient) {
-        let now = clock::now();
-        match question {
-            Question::Job(job) => client.answer(answers::job(&self.engine, now, job)),
-            Question::Jobs(filter, count) => client.answer(answers::jobs(&self.engine, now, filter, count)),
-            Question::Progress(key) => client.answer(answers::progress(&self.engine, &self.names, &key)),
-            Question::Queue(count) => client.answer(answers::queue(&self.engine, count)),
-            Question::Wait(job, until) => self.wait(job, until, client),
-            // Needs the way out; `Owner::hear` handles it.
-            Question::Cancel(_) => {}
-        }
-    }
-
-    /// Answers those who wait for jobs that have ended.
-    fn end_jobs(&mut self, ended: &[JobId]) {
-        let now = clock::now();
-        let engine = &self.engine;
-        for (job, _, client) in self.waiting.extract_if(.., |(job, _, _)| ended.contains(job)) {
-            client.answer(answers::job(engine, now, job));
-        }
-    }
-
-    /// Answers those whose wait ran out.
-    fn end_waits(&mut self, now: Instant) {
-        for (_, _, client) in self.waiting.extract_if(.., |(_, until, _)| *until <= now) {
-            client.answer(Refusal::Timeout.into());
-        }
     }
 }
