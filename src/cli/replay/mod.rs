@@ -3,8 +3,8 @@
 //!
 //! In reading order: `spans` (how arguments are written), `setting` (what a run assumes); `source`, `reader`, `names` and
 //! `trace` (how the trace comes into memory); `policy` (what is compared), `cache`, `expiries` and `eviction` (what policies
-//! are built of), `policies` (one file for each family, over `future` where they may look ahead); `heat`, `classes` and
-//! `tally` (what is counted), `figures`, `explained` and `table` (how it is shown), `predictions` (what was thought would
+//! are built of), `policies` (one file for each family, over `future` where they may look ahead); `virtual_time` (how the
+//! engine is driven), `classes` and `tally` (what is counted), `figures`, `explained` and `table` (how it is shown), `predictions` (what was thought would
 //! come). Beside them `overlay`, another command, which makes traces with a rhythm.
 
 mod cache;
@@ -14,7 +14,6 @@ mod expiries;
 mod explained;
 mod figures;
 mod future;
-mod heat;
 mod names;
 pub(crate) mod overlay;
 mod policies;

@@ -1,16 +1,19 @@
 //! What was predicted, as CSV, so that it can be scored elsewhere: one row for each window and key that was thought of.
 //!
 //! The columns: `window_start_ms`; `key`, quoted where CSV needs it; `popularity`, the requests expected in the window;
-//! `hot`, 1 if the key is thought to be among the hottest; `class`. Rows are buffered, 8 KiB.
+//! `hot`, the
+//! calibrated probability that the key is among the hottest (`--hot-percent`) of the tracked keys; `class`. Rows are buffered, 8 KiB.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::classes::{self, Class};
-use super::heat::Heat;
 use super::setting::Setting;
 use super::trace::Trace;
+use super::virtual_time::{Driven, Learning};
 use crate::cli::error::Error;
+use crate::engine::foresight::Foresight;
+use crate::engine::foresight::mode::Mode;
 
 /// A file of predictions.
 pub(crate) struct Predictions {
@@ -27,8 +30,8 @@ pub(crate) struct Prediction<'a> {
     pub(crate) key: &'a [u8],
     /// Requests expected in the window.
     pub(crate) popularity: f64,
-    /// Among the hottest.
-    pub(crate) hot: bool,
+    /// The probability that it is among the hottest.
+    pub(crate) hot: f64,
     /// Its class.
     pub(crate) class: Class,
 }
@@ -45,9 +48,9 @@ impl Predictions {
     /// Adds a row.
     pub(crate) fn add(&mut self, prediction: Prediction<'_>) -> Result<(), Error> {
         let (start, popularity) = (prediction.window_start_ms.to_string(), format!("{:.6}", prediction.popularity));
-        let hot: &[u8] = if prediction.hot { b"1" } else { b"0" };
+        let hot = format!("{:.9}", prediction.hot);
         let class = classes::NAMES.get(usize::from(prediction.class)).copied().unwrap_or_default();
-        self.row([start.as_bytes(), prediction.key, popularity.as_bytes(), hot, class.as_bytes()])
+        self.row([start.as_bytes(), prediction.key, popularity.as_bytes(), hot.as_bytes(), class.as_bytes()])
     }
 
     /// Writes what is buffered.
@@ -60,35 +63,30 @@ impl Predictions {
     }
 }
 
-/// Writes what [`Heat`] expects of every window of the reported part: at its beginning, each key that is still warm. The
-/// same rule as the classes', and a baseline for better ones.
+/// Writes what the engine foretells for every window of the reported part: at its beginning, each tracked key, by name. The
+/// engine watches and learns as it does on a server, and sees nothing of the window before it has foretold it.
 pub(crate) fn predict(trace: &Trace, setting: &Setting, into: &mut Predictions) -> Result<(), Error> {
-    let (first_ms, last_ms) = trace.span();
-    let from_ms = trace.times.get(setting.report_from).copied().unwrap_or(last_ms);
-    let mut heat = Heat::new(trace.distinct(), setting.window_ms, setting.hot_share, first_ms);
-    let mut window_start_ms = first_ms;
+    let from_ms = trace.times.get(setting.report_from).copied().unwrap_or(u64::MAX);
+    let mut driven = Driven::new(trace, setting, Mode::Observe, Learning::On);
     for request in trace.requests(0..trace.len()) {
-        while request.ts_ms >= window_start_ms.saturating_add(setting.window_ms) {
-            window_start_ms = window_start_ms.saturating_add(setting.window_ms);
-            heat.advance(window_start_ms);
-            let mut expected: Vec<_> = heat.expected().collect();
-            if expected.is_empty() {
-                // A silence: straight to the window of the next request.
-                let windows = (request.ts_ms - window_start_ms) / setting.window_ms;
-                window_start_ms += windows * setting.window_ms;
-            }
-            expected.sort_unstable_by_key(|&(key, _)| key);
-            if window_start_ms < from_ms {
-                continue;
-            }
-            for (key, popularity) in expected {
-                let hot = heat.is_hot(key);
-                let (name, class) = (trace.names.name(key), Class::from(hot));
-                into.add(Prediction { window_start_ms, key: name, popularity, hot, class })?;
+        while let Some(next_ms) = driven.next(request.ts_ms) {
+            driven.wake(next_ms);
+            let Some(start) = driven.foresight.window_started() else { continue };
+            if start.as_millis() >= from_ms {
+                write(&driven.foresight, start.as_millis(), into)?;
             }
         }
-        heat.advance(request.ts_ms);
-        heat.count(request.key);
+        driven.see(&request);
+    }
+    Ok(())
+}
+
+fn write(foresight: &Foresight, window_start_ms: u64, into: &mut Predictions) -> Result<(), Error> {
+    let mut foretold: Vec<_> = foresight.foretold().collect();
+    foretold.sort_unstable_by(|a, b| a.0.cmp(b.0));
+    for (key, popularity, hot, class) in foretold {
+        let (popularity, hot, class) = (f64::from(popularity), f64::from(hot), classes::number(class));
+        into.add(Prediction { window_start_ms, key: key.name(), popularity, hot, class })?;
     }
     Ok(())
 }
@@ -102,23 +100,35 @@ mod tests {
     fn keys_are_quoted_where_csv_needs_it() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut predictions = Predictions::create(file.path()).unwrap();
-        let row = Prediction { window_start_ms: 7, key: b"a,\"\xff", popularity: 0.5, hot: true, class: 1 };
+        let row = Prediction { window_start_ms: 7, key: b"a,\"\xff", popularity: 0.5, hot: 0.25, class: 1 };
         predictions.add(row).unwrap();
         predictions.finish().unwrap();
-        let expected = b"window_start_ms,key,popularity,hot,class\n7,\"a,\"\"\xff\",0.500000,1,popular\n";
+        let expected = b"window_start_ms,key,popularity,hot,class\n7,\"a,\"\"\xff\",0.500000,0.250000000,trending\n";
         assert_eq!(std::fs::read(file.path()).unwrap(), expected);
     }
 
-    #[test]
-    fn every_window_of_the_reported_part_is_predicted_from_what_came_before() {
-        let trace = Trace::of(&[(0, 0), (10, 1), (150, 0), (250, 1), (420, 0)]);
-        let setting = Setting { report_from: 2, ..Setting::of(100, Room::Unlimited) };
+    /// What is foretold for a trace, of which the first 30 % are not reported.
+    fn foretold(trace: &Trace) -> String {
+        let setting = Setting { report_from: 3, train_until: 3, ..Setting::of(100, Room::Unlimited) };
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut predictions = Predictions::create(file.path()).unwrap();
-        predict(&trace, &setting, &mut predictions).unwrap();
+        predict(trace, &setting, &mut predictions).unwrap();
         predictions.finish().unwrap();
-        let text = std::fs::read_to_string(file.path()).unwrap();
-        let starts: Vec<_> = text.lines().skip(1).map(|row| row.split_once(',').unwrap().0).collect();
-        assert_eq!(starts, ["200", "200", "300", "300", "400", "400"]);
+        std::fs::read_to_string(file.path()).unwrap()
+    }
+
+    #[test]
+    fn a_trace_that_is_cut_at_a_windows_start_gives_the_same_rows_before() {
+        let requests: Vec<(u64, u32)> = (0..3000).map(|n: u64| (n * 7, (n * n % 31) as u32)).collect();
+        let whole = foretold(&Trace::of(&requests));
+        let cut: Vec<_> = requests.iter().copied().take_while(|&(at, _)| at < 12_000).collect();
+        let part = foretold(&Trace::of(&cut));
+        let rows = |text: &str| -> Vec<String> {
+            let before =
+                |row: &&str| row.split(',').next().and_then(|at| at.parse().ok()).is_some_and(|at: u64| at < 12_000);
+            text.lines().skip(1).filter(before).map(str::to_owned).collect()
+        };
+        assert!(rows(&part).len() > 1000, "{}", rows(&part).len());
+        assert_eq!(rows(&whole), rows(&part));
     }
 }
