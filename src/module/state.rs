@@ -30,6 +30,7 @@ use super::watch::{Eyes, Watch};
 use super::{config, hints};
 use crate::engine::absent::Absent;
 use crate::engine::flights::{Begun, Flights, Owner, Token, Void};
+use crate::engine::foresight::mode::Mode;
 use crate::engine::key::{Db, Key};
 use crate::engine::outcome::Role;
 use crate::engine::progress::Scope;
@@ -172,6 +173,7 @@ impl State {
             Standing::Master | Standing::Halted => (Role::Active, Eyes::Open),
             Standing::Replica | Standing::Loading => (Role::Inactive, Eyes::Closed),
         };
+        let eyes = if self.settings.predict == Mode::Off { Eyes::Closed } else { eyes };
         self.watch.set_eyes(eyes);
         let vitals = (memory, role);
         if self.vitals != Some(vitals) && self.engine.send(Message::Vitals(memory, role)).is_ok() {

@@ -119,7 +119,8 @@ impl Cutoff {
             above += **count;
             above >= top.max(1)
         });
-        self.value = bin.map_or(f32::INFINITY, |(bin, _)| (bin as f32 / 16.0 - 10.0).exp());
+        // A bin lower: counts decay until the next round, by less than a bin.
+        self.value = bin.map_or(f32::INFINITY, |(bin, _)| ((bin as f32 - 1.0) / 16.0 - 10.0).exp());
         self.bins.iter_mut().for_each(|count| *count = 0);
     }
 }

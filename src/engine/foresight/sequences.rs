@@ -62,6 +62,10 @@ impl Followers {
             }
             return;
         }
+        if let Some(free) = self.list.iter_mut().find(|(other, _)| *other == NOWHERE) {
+            *free = (spot, weight);
+            return;
+        }
         let weakest = &mut self.list[MOST - 1];
         if weakest.1 <= weight {
             *weakest = (spot, weight);
