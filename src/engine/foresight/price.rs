@@ -14,7 +14,7 @@
 const REMEMBERED: f64 = 4_000.0;
 
 /// How far below the budget the load is kept, so that it swings below it and not around it.
-const MARGIN: f64 = 0.004;
+const MARGIN: f64 = 0.01;
 
 /// How many demand fills lie between two adjustments.
 const EVERY: f64 = 32.0;

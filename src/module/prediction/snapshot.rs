@@ -1,7 +1,7 @@
 //! What is expected of the tracked keys, as the engine's thread last wrote it down: for commands that must be answered at
 //! once, in MULTI and in scripts.
 //!
-//! Structure: the keys with the most requests expected, best first, and a hash index over them; 45 bytes a key, whose name
+//! Structure: the keys with the most requests expected, best first, and a hash index over them; 53 bytes a key, whose name
 //! is shared with the engine. It is written in portions between the engine's other work, and replaced as a whole, so that
 //! reading never waits. It is renewed twice a second, or as often as takes a fiftieth of the thread's time.
 
@@ -47,6 +47,8 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 struct Foretold {
     key: Key,
+    /// What the ranking goes by; a prediction of the key alone may know better.
+    ranked: f32,
     popularity: f32,
     hot: f32,
     confidence: f32,
@@ -81,10 +83,8 @@ impl Snapshot {
             selection.class.is_none_or(|class| class == foretold.class)
                 && selection.db.is_none_or(|db| db == foretold.key.db())
         });
-        let ranked = |foretold: &Foretold| Ranked {
-            key: foretold.key.clone(),
-            popularity: f64::from(foretold.popularity) * scale,
-        };
+        let ranked =
+            |foretold: &Foretold| Ranked { key: foretold.key.clone(), popularity: f64::from(foretold.ranked) * scale };
         chosen.take(selection.count).map(ranked).collect()
     }
 
@@ -155,12 +155,13 @@ impl Writer {
             self.draft = Some(Draft { left, done, model: 0, at: now.wall, spent: clock::mono().since(began) });
             return Duration::ZERO;
         };
-        for Ranked { key, popularity } in draft.left.by_ref().take(PORTION) {
+        for Ranked { key, popularity: ranked } in draft.left.by_ref().take(PORTION) {
             let ask = Ask { db: key.db(), name: key.name(), horizon: None, features: &[] };
-            let Prediction { hot, confidence, class, model, .. } = engine.predict(now, &ask);
+            let Prediction { popularity, hot, confidence, class, model, .. } = engine.predict(now, &ask);
             draft.model = model;
-            let (popularity, hot, confidence) = (popularity as f32, hot as f32, confidence as f32);
-            draft.done.push(Foretold { key, popularity, hot, confidence, class });
+            let (ranked, popularity, hot, confidence) =
+                (ranked as f32, popularity as f32, hot as f32, confidence as f32);
+            draft.done.push(Foretold { key, ranked, popularity, hot, confidence, class });
         }
         draft.spent += clock::mono().since(began);
         if draft.left.len() > 0 {
@@ -195,6 +196,7 @@ mod tests {
     fn snapshot() -> Snapshot {
         let foretold = |db, name: &str, popularity, class| Foretold {
             key: Key::new(Db(db), name.as_bytes()),
+            ranked: popularity,
             popularity,
             hot: 0.25,
             confidence: 0.75,
