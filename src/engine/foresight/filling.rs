@@ -82,7 +82,7 @@ impl Foresight {
             Refresh::Auto | Refresh::Off => {
                 let spread = u64::from(key.serial.wrapping_mul(0x9e37_79b9) >> 16);
                 let most = supply.lead.min(life / 50).as_micros() as u64;
-                supply.lead + std::time::Duration::from_micros(most * spread >> 16)
+                supply.lead + std::time::Duration::from_micros((most * spread) >> 16)
             }
         };
         let at = Instant::from_micros(key.copy.until.as_micros().saturating_sub(lead.min(life / 2).as_micros() as u64));
