@@ -189,7 +189,7 @@ fn what_was_learned_goes_from_one_server_to_another_and_damage_is_refused() {
 
 #[test]
 fn a_follower_that_always_comes_is_there_when_its_leader_was_asked_for() {
-    let mut story = Story::new(Settings::default());
+    let mut story = Story::new(Settings { refresh_ahead: RefreshAhead::Off, ..Settings::default() });
     for n in 0..400_u64 {
         // The leader and its follower come together, then other keys for longer than a copy lives.
         story.read(b"content:leader");
