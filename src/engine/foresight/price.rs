@@ -7,14 +7,18 @@
 //!
 //! The price follows the ledger: origin requests that were made, over those that filling on demand alone would have
 //! made (counted for every tracked key by its shadow). Above the budget the price rises, below it falls, slowly, since what
-//! traffic does within a day must not move it. Cost: O(1). The ledger forgets with a half-life of [`REMEMBERED`] requests of
-//! filling on demand.
+//! traffic does within a day must not move it. Cost: O(1). The ledger forgets by and by.
 
-/// Demand fills after which the ledger has forgotten half.
-const REMEMBERED: f64 = 4_000.0;
+/// The ledger forgets half after half of all demand fills so far, within these bounds: soon enough where there are few, and over
+/// days where there are many, so that a day's rhythm does not move the price.
+const REMEMBERED: (f64, f64) = (1000.0, 50_000.0);
+
+/// How far an error moves the log of the price, a demand fill, times the fills remembered: an error of one percent, held for as
+/// long as the ledger remembers, moves the price by about a twentieth.
+const GAIN: f64 = 5.0;
 
 /// How far below the budget the load is kept, so that it swings below it and not around it.
-const MARGIN: f64 = 0.01;
+const MARGIN: f64 = 0.006;
 
 /// How many demand fills lie between two adjustments.
 const EVERY: f64 = 32.0;
@@ -31,12 +35,14 @@ pub(super) struct Price {
     made: f64,
     filled: f64,
     since: f64,
+    /// Demand fills ever.
+    total: f64,
 }
 
 impl Price {
     /// A price that will keep origin requests at `budget` times those of filling on demand.
     pub(super) fn new(budget: f64) -> Self {
-        Price { budget, log: 0.0, made: 0.0, filled: 0.0, since: 0.0 }
+        Price { budget, log: 0.0, made: 0.0, filled: 0.0, since: 0.0, total: 0.0 }
     }
 
     /// Changes the budget.
@@ -53,14 +59,15 @@ impl Price {
     pub(super) fn demand_fill(&mut self) {
         self.filled += 1.0;
         self.since += 1.0;
+        self.total += 1.0;
         if self.since < EVERY {
             return;
         }
         self.since = 0.0;
-        // Integral control: an error of one percent, held for as long as the ledger remembers, moves the price by about a tenth.
+        let remembered = (self.total / 2.0).clamp(REMEMBERED.0, REMEMBERED.1);
         let error = self.load() - (self.budget - MARGIN);
-        self.log = (self.log + 0.04 * error.clamp(-0.3, 0.3)).clamp(-3.0, 4.0);
-        let kept = (-EVERY / REMEMBERED).exp2();
+        self.log = (self.log + GAIN * EVERY / remembered * error.clamp(-0.3, 0.3)).clamp(-3.0, 4.0);
+        let kept = (-EVERY / remembered).exp2();
         self.made *= kept;
         self.filled *= kept;
     }

@@ -59,7 +59,15 @@ impl Foresight {
     }
 
     /// Says which keys come from which loader, and how. Keys that no supply matches are not tracked.
+    /// O(tracked keys) if a pattern came, went or moved; else O(supplies), so that what a loader's latency says may be told
+    /// often.
     pub fn set_supplies(&mut self, _now: Now, supplies: Vec<Supply>) {
+        let patterns =
+            |list: &[Supply]| list.iter().map(|it| (it.loader, it.pattern.text().to_vec())).collect::<Vec<_>>();
+        if patterns(&self.supplies) == patterns(&supplies) {
+            self.supplies = supplies;
+            return;
+        }
         let routes = supplies.iter().zip(0..).map(|(supply, place)| (supply.pattern.clone(), place)).collect();
         self.routes = Routes::new(routes);
         self.supplies = supplies;
