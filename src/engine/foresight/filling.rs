@@ -58,6 +58,7 @@ impl Foresight {
         copy.idle = if fetch == Fetch::Demand { 0 } else { copy.idle };
         copy.state = State::Held;
         copy.awaited = false;
+        copy.evicted = false;
         copy.fetch = fetch;
         copy.since = now.mono;
         copy.until = until;

@@ -220,6 +220,11 @@ impl Foresight {
         let key = self.table.at_mut(slot);
         key.copy.state = State::Absent;
         key.copy.fetch = Fetch::Demand;
+        // What had to leave would have had to leave without foresight too: its miss is one of filling on demand.
+        if first && key.copy.evicted {
+            self.price.demand_fill();
+            self.figures.demand_fill_requests += 1;
+        }
         if first {
             self.figures.origin_requests += 1;
             self.price.request();
@@ -231,6 +236,7 @@ impl Foresight {
         self.copy_ended(slot);
         let key = self.table.at_mut(slot);
         key.copy.state = State::Absent;
+        key.copy.evicted = why == Gone::Evicted;
         if why == Gone::Deleted {
             // Whoever deletes says that the copy was wrong, not that nobody wants the key.
             key.copy.idle = 0;

@@ -74,6 +74,8 @@ pub(super) struct Copy {
     pub(super) idle: u8,
     /// Whether its refresh was asked for and has not come.
     pub(super) renewing: bool,
+    /// Whether the server took it for want of room.
+    pub(super) evicted: bool,
     /// Whether somebody missed it and it has not come.
     pub(super) awaited: bool,
     /// Its size, in bytes; 0: unknown.
@@ -121,6 +123,7 @@ impl Tracked {
                 hits: 0,
                 idle: 0,
                 renewing: false,
+                evicted: false,
                 awaited: false,
                 bytes: 0,
             },
