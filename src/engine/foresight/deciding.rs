@@ -251,7 +251,7 @@ impl Foresight {
     fn cue(&mut self, now: Now, spot: Spot, bucket: u8) {
         let Some(key) = self.table.spotted(spot) else { return };
         let expired = key.copy.state == State::Held && key.copy.until <= now.mono;
-        let absent = (key.copy.state == State::Absent || expired) && !key.copy.renewing;
+        let absent = (key.copy.state == State::Absent || expired) && !key.copy.renewing && !key.copy.evicted;
         if !absent || key.cue != 0 && key.cue_until >= now.mono {
             return;
         }

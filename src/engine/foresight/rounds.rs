@@ -294,7 +294,8 @@ impl Foresight {
     fn warm_absent(&mut self, now: Now, slot: Slot, ttl: f32) {
         let key = self.table.at(slot);
         let held_out = key.held_out;
-        if key.is_held(now.mono) || key.copy.renewing {
+        // What the server took for want of room would take the room of something else.
+        if key.is_held(now.mono) || key.copy.renewing || key.copy.evicted {
             return;
         }
         let season = key.profile.as_ref().filter(|_| key.class == Class::Seasonal).map_or(1.0, |profile| {
