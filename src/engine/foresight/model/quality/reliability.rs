@@ -10,12 +10,13 @@ pub enum Binning {
 }
 
 /// The expected calibration error: the mean over all rows of the distance, in a row's bin, between the mean prediction
-/// and the mean label. Works for counts too, by equal mass. At least one bin is used; what is not finite is not
-/// counted. `None` without rows. O(n log n). Source: Naeini and others, "Obtaining well calibrated probabilities",
+/// and the mean label. Works for counts too, by equal mass. At least one bin is used; NaN is not
+/// counted, and predictions are kept within ±10¹⁵. `None` without rows. O(n log n). Source: Naeini and others, "Obtaining well calibrated probabilities",
 /// 2015.
 pub fn calibration_error(predictions: &[f64], labels: &[f32], bins: usize, binning: Binning) -> Option<f64> {
-    let pairs = predictions.iter().zip(labels).map(|(prediction, label)| (*prediction, f64::from(*label)));
-    let mut pairs: Vec<_> = pairs.filter(|(prediction, _)| prediction.is_finite()).collect();
+    let pairs =
+        predictions.iter().zip(labels).map(|(prediction, label)| (prediction.clamp(-1e15, 1e15), f64::from(*label)));
+    let mut pairs: Vec<_> = pairs.filter(|(prediction, _)| !prediction.is_nan()).collect();
     pairs.sort_by(|one, other| one.0.total_cmp(&other.0));
     let rows = pairs.len();
     let bins = bins.max(1);
