@@ -231,7 +231,7 @@ impl Foresight {
             reason,
             priority: Self::priority(expected),
         };
-        self.wish_for(wish.key.db(), wish);
+        self.wish_for(wish);
     }
 
     /// The key at a place was asked for: absent keys that follow it are cues, and the likely ones are fetched.

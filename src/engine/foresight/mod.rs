@@ -77,7 +77,7 @@ use table::Table;
 use traffic::Traffic;
 use windows::Scores;
 
-use super::key::{Db, Key};
+use super::key::Key;
 use super::request::{LoaderId, Priority, Reason};
 use super::routes::Routes;
 use super::settings::Settings;
@@ -238,8 +238,7 @@ impl Foresight {
         Priority::new((900.0 * share) as u16 + 1).unwrap_or_default()
     }
 
-    fn wish_for(&mut self, db: Db, wish: Wish) {
-        debug_assert_eq!(db, wish.key.db());
+    fn wish_for(&mut self, wish: Wish) {
         if self.wishes.len() < WISHES {
             self.wishes.push_back(wish);
         }

@@ -7,6 +7,7 @@ use super::mode::{Mode, RefreshAhead};
 use super::seen::{Seen, What};
 use super::supply::{Refresh, Supply};
 use super::*;
+use crate::engine::key::Db;
 use crate::engine::pattern::Pattern;
 use crate::engine::time::{Now, Wall};
 
